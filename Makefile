@@ -1,0 +1,50 @@
+# Every target works as the first command of a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+
+.PHONY: help install demo serve test check format bench chaos clean
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+install: $(VENV)/.installed  ## create .venv with everything, pinned
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(BENCH_VENV)/.installed: pyproject.toml constraints-bench.txt
+	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-bench.txt --editable '.[bench]'
+	@touch $@
+
+demo: install  ## sandbox + hub + years of real candles, offline, in two minutes
+	@$(BIN)/markethub demo
+
+serve: install  ## a hub that stays up, fed by the sandbox
+	@$(BIN)/markethub demo --serve
+
+test: install  ## the whole test suite
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+check: install  ## what CI holds: lint, format, types, rooms, spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell src tests benchmarks docs *.md
+
+format: install  ## rewrite what ruff can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(BENCH_VENV)/.installed  ## ratios against named baselines; minutes
+	@$(BENCH_VENV)/bin/python -m benchmarks
+
+chaos: install  ## kill -9 the server again and again; minutes
+	@$(BIN)/python -m pytest -m chaos --timeout 1800 -s tests/chaos
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo

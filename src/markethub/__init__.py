@@ -1,0 +1,1 @@
+"""MarketHub: a trading team's market and account data, complete, correct and fast to read."""

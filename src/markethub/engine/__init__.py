@@ -1,0 +1,1 @@
+"""Runs executions: claim, lease, heartbeat, fence, sweep, retry; knows nothing of markets."""

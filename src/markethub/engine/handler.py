@@ -1,0 +1,89 @@
+"""What the engine runs: an execution is planned into chunks, chunks are run, counters are summed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Counters = Mapping[str, int]
+"""What a plan or a chunk did, by name; the engine adds equal names up and knows no more of them."""
+
+Parameters = Mapping[str, Any]
+"""JSON values only; stored with the row and shown by the API, so never a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """A request to run a job once. ``message`` becomes its first log line, in the same transaction."""
+
+    job_name: str
+    parameters: Parameters
+    trace_id: str
+    message: str
+    priority: int = 0
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningExecution:
+    """An execution as its handler sees it."""
+
+    id: int
+    job_name: str
+    trace_id: str
+    parameters: Parameters
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """One unit of work. ``key`` is unique within the execution and names the chunk to people, such as
+    ``BTC_USDT.BNC 1h 2021``; higher ``priority`` runs first, equal ones in the order given."""
+
+    key: str
+    queue: str
+    parameters: Parameters
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The chunks of an execution, what planning already counted, and what it already knows must fail."""
+
+    chunks: Sequence[NewChunk]
+    counters: Counters = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningChunk:
+    """A claimed chunk as its handler sees it; ``attempt`` counts from 1."""
+
+    id: int
+    execution_id: int
+    trace_id: str
+    key: str
+    queue: str
+    parameters: Parameters
+    attempt: int
+
+
+class WorkLog(Protocol):
+    """Writes log rows of the work at hand; never blocks, keeps their order."""
+
+    def debug(self, message: str) -> None: ...
+    def info(self, message: str) -> None: ...
+    def warning(self, message: str) -> None: ...
+    def error(self, message: str) -> None: ...
+
+
+class Handler(Protocol):
+    """The meaning of one job name. Both methods may run twice after a crash: both must be idempotent.
+
+    They are cancelled (``asyncio.CancelledError``) on timeout, cancel, lost lease and shutdown. A
+    MarketHubError with ``retryable`` is tried again with backoff (not before its ``retry_after_s``); any
+    other one fails the chunk.
+    """
+
+    async def plan(self, execution: RunningExecution, log: WorkLog) -> Plan: ...
+
+    async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters: ...

@@ -1,0 +1,58 @@
+"""What every list of rows shares: substring search, order by a named field, and a window with its total."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from markethub.control.values import MAX_ID, is_storable
+from markethub.domain.errors import InputError
+
+
+def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether the column holds ``text`` anywhere, in any case; ``%`` and ``_`` mean themselves."""
+    return column.icontains(text, autoescape=True)
+
+
+def check_search(text: str) -> str:
+    """Return the search text; InputError if no row could ever hold it."""
+    if not is_storable(text):
+        raise InputError("search holds a character that cannot be stored")
+    return text
+
+
+def ordering(
+    fields: Mapping[str, ColumnElement[Any]], order_by: str, *, descending: bool, tie: ColumnElement[int]
+) -> list[ColumnElement[Any]]:
+    """ORDER BY the named field, then ``tie``, in one direction; missing values count as the smallest.
+
+    InputError that lists the allowed fields for any other name.
+    """
+    column = fields.get(order_by)
+    if column is None:
+        raise InputError(f"order_by {order_by[:40]!r} is not one of {', '.join(fields)}")
+    ordered = column.desc() if descending else column.asc()
+    if getattr(column, "nullable", False):  # else unsaid: PostgreSQL would not read the index in order
+        ordered = ordered.nulls_last() if descending else ordered.nulls_first()
+    return [ordered, tie.desc() if descending else tie.asc()]
+
+
+async def fetch_page(
+    connection: AsyncConnection,
+    statement: Select[Any],
+    *,
+    where: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]],
+    limit: int,
+    offset: int,
+) -> tuple[Sequence[Row[Any]], int]:
+    """Rows ``offset`` to ``offset + limit`` of those that match, and how many match in all."""
+    if limit < 1 or not 0 <= offset <= MAX_ID:
+        raise InputError(f"limit {limit} and offset {offset} must be at least 1 and 0")
+    source = statement.get_final_froms()[0]
+    total = (await connection.execute(select(func.count()).select_from(source).where(*where))).scalar_one()
+    if offset >= total:
+        return [], total
+    window = statement.where(*where).order_by(*order).limit(limit).offset(offset)
+    return (await connection.execute(window)).all(), total

@@ -1,0 +1,1 @@
+"""Schema history of the control database, run by ``control.migrate`` through Alembic."""

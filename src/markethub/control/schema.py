@@ -1,0 +1,202 @@
+"""Tables of the control database.
+
+Times are Unix milliseconds UTC in BIGINT, JSON is TEXT written by one encoder, so SQLite and PostgreSQL
+hold the same values and sort them alike.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    literal_column,
+    text,
+)
+
+SCHEMA_REVISION = "0001"
+"""The migration this code is written for; a test holds it equal to the newest file in ``migrations/``."""
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    # SQLite numbers rows by itself only where the type is exactly INTEGER
+    return Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+
+
+job = Table(
+    "job",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("job_type", Text, nullable=False),
+    Column("job_category", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("schedule_type", Text),
+    Column("schedule", Text),
+    Column("interval_seconds", BigInteger),
+    Column("parameters", Text, nullable=False),
+    Column("timeout_seconds", BigInteger),
+    Column("max_instances", BigInteger, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("last_run_ms", BigInteger),
+    Column("next_run_ms", BigInteger),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+execution = Table(
+    "execution",
+    metadata,
+    _id(),
+    Column("job_id", BigInteger, ForeignKey("job.id"), nullable=False),
+    Column("job_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("trace_id", Text, nullable=False, unique=True),
+    Column("timeout_ms", BigInteger),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("completed_ms", BigInteger),
+    Column("duration_ms", BigInteger),
+    Column("deadline_ms", BigInteger),
+    Column("worker_id", Text),
+    # planning is leased work like a chunk; see the table below
+    Column("claims", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("crashes", BigInteger, nullable=False),
+    Column("not_before_ms", BigInteger, nullable=False),
+    Column("lease_until_ms", BigInteger),
+    Column("chunks_total", BigInteger, nullable=False),
+    Column("chunks_done", BigInteger, nullable=False),
+    Column("chunks_failed", BigInteger, nullable=False),
+    Column("counters", Text, nullable=False),
+    Column("result", Text),
+    Column("error", Text),
+    sqlite_autoincrement=True,
+)
+pending_execution = execution.c.status == literal_column("'PENDING'")
+"""As a literal: no planner matches a bound value with a partial index. So is ``pending_chunk``."""
+
+started_or_created = func.coalesce(execution.c.started_ms, execution.c.created_ms)
+"""When an execution counts as begun in lists; one that has not started counts with its creation."""
+
+Index("ix_execution_started", started_or_created, execution.c.id)
+Index("ix_execution_job_started", execution.c.job_id, started_or_created, execution.c.id)
+_PENDING = text("status = 'PENDING'")
+Index(
+    "ix_execution_claim",
+    execution.c.priority.desc(),
+    execution.c.id,
+    sqlite_where=_PENDING,
+    postgresql_where=_PENDING,
+)
+_UNFINISHED = text("completed_ms IS NULL")
+Index(
+    "ix_execution_unfinished",
+    execution.c.deadline_ms,
+    execution.c.status,
+    sqlite_where=_UNFINISHED,
+    postgresql_where=_UNFINISHED,
+)
+_LEASED = text("lease_until_ms IS NOT NULL")
+Index(
+    "ix_execution_lease",
+    execution.c.lease_until_ms,
+    sqlite_where=_LEASED,
+    postgresql_where=_LEASED,
+)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    _id(),
+    Column("execution_id", BigInteger, ForeignKey("execution.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("execution_priority", BigInteger, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    # the fence: raised by every claim and never lowered, so a worker that lost its lease cannot finish
+    Column("claims", BigInteger, nullable=False),
+    # spent tries: raised when one fails or its worker dies, untouched when the lease is given back
+    Column("attempts", BigInteger, nullable=False),
+    Column("crashes", BigInteger, nullable=False),
+    Column("not_before_ms", BigInteger, nullable=False),
+    Column("lease_until_ms", BigInteger),
+    Column("worker_id", Text),
+    Column("error", Text),
+    Column("finished_ms", BigInteger),
+    UniqueConstraint("execution_id", "key"),
+    sqlite_autoincrement=True,
+)
+pending_chunk = chunk.c.status == literal_column("'PENDING'")
+Index(
+    "ix_chunk_claim",
+    chunk.c.execution_priority.desc(),
+    chunk.c.priority.desc(),
+    chunk.c.id,
+    sqlite_where=_PENDING,
+    postgresql_where=_PENDING,
+)
+Index("ix_chunk_lease", chunk.c.lease_until_ms, sqlite_where=_LEASED, postgresql_where=_LEASED)
+
+log = Table(
+    "log",
+    metadata,
+    _id(),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("trace_id", Text),
+    Column("job_id", BigInteger),
+    Column("execution_id", BigInteger),
+    Column("worker_id", Text),
+)
+# Each ends in the id: it orders lines of one millisecond, and paging reads the index alone in order.
+Index("ix_log_timestamp", log.c.timestamp_ms, log.c.id)
+Index("ix_log_trace", log.c.trace_id, log.c.timestamp_ms, log.c.id)
+Index("ix_log_job", log.c.job_id, log.c.timestamp_ms, log.c.id)
+
+token = Table(
+    "token",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    Column("last_used_ms", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    _id(),
+    Column("exchange", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("exchange", "symbol"),
+    sqlite_autoincrement=True,
+)

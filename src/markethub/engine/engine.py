@@ -1,0 +1,229 @@
+"""The engine: takes executions, runs them on handlers, and tells when they have ended."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from markethub.control.chunks import count_pending_chunks
+from markethub.control.database import Database
+from markethub.control.executions import Execution, QueuedExecution, get_execution, insert_executions
+from markethub.control.jobs import job_ids
+from markethub.control.logs import insert_logs
+from markethub.control.planning import count_unfinished, lock_executions
+from markethub.control.values import encode_object, is_storable
+from markethub.domain.errors import ConflictError, InputError, MarketHubError, NotFoundError
+from markethub.domain.execution import ExecutionStatus
+from markethub.engine.closing import CANCELLED, close_early
+from markethub.engine.handler import Handler, NewExecution
+from markethub.engine.metrics import EngineMetrics, QueueDepth
+from markethub.engine.settings import EngineSettings
+from markethub.engine.worker import CLOSED, WORK, Worker
+from markethub.engine.worklog import WorkContext, emit, new_line
+from markethub.ports.clock import Clock
+
+_LISTEN_AGAIN_S = 1.0
+_MAX_PRIORITY = 1_000_000
+_log = structlog.get_logger("markethub.engine")
+
+
+class Engine:
+    """One engine in one process; any number of them may share a database.
+
+    ``enqueue``, ``cancel`` and ``wait`` work before ``start`` and without handlers: executions then wait for
+    an engine that has the job's handler. ``clock`` is the database's own unless given.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        settings: EngineSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or EngineSettings()
+        self.metrics = EngineMetrics()
+        self._database = database
+        self._clock: Clock = clock or database.clock
+        self._worker = Worker(
+            database, dict(handlers), self.settings, self._clock, self.metrics, on_closed=self._note_closed
+        )
+        self._waiters: dict[int, set[asyncio.Event]] = {}
+        self._working: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._drained: asyncio.Task[None] | None = None
+
+    async def enqueue(self, request: NewExecution) -> int:
+        """Store an execution for good and return its id; work on it begins at once if a worker is free.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: the trace id is taken.
+            InputError: parameters are not JSON, or a number is out of range.
+        """
+        (execution_id,) = await self.enqueue_many([request])
+        return execution_id
+
+    async def enqueue_many(self, requests: Sequence[NewExecution]) -> list[int]:
+        """Store executions in one transaction, each with its first log line; return their ids in order."""
+        if not requests:
+            return []
+        texts = [_check(request) for request in requests]
+        async with self._database.begin(durable=True) as connection:
+            now_ms = self._clock()
+            jobs = await job_ids(connection, {request.job_name for request in requests})
+            queued = [
+                QueuedExecution(
+                    job_id=jobs[request.job_name],
+                    job_name=request.job_name,
+                    parameters=text,
+                    trace_id=request.trace_id,
+                    priority=request.priority,
+                    timeout_ms=None if request.timeout_s is None else max(1, round(request.timeout_s * 1000)),
+                )
+                for request, text in zip(requests, texts, strict=True)
+            ]
+            ids = await insert_executions(connection, queued, now_ms)
+            lines = [
+                new_line(
+                    WorkContext(request.trace_id, jobs[request.job_name], execution_id, None),
+                    "INFO",
+                    request.message,
+                    now_ms,
+                )
+                for request, execution_id in zip(requests, ids, strict=True)
+            ]
+            await insert_logs(connection, lines)
+            await self._database.notify(connection, WORK)
+        self.metrics.enqueued += len(ids)
+        for line in lines:
+            emit(line)
+        self.wake()
+        return ids
+
+    async def start(self) -> None:
+        """Begin to work; returns at once. ConflictError if it was started before."""
+        if self._working is not None:
+            raise ConflictError("the engine was started before")
+        self._working = asyncio.create_task(self._worker.run(), name="engine worker")
+        self._listening = asyncio.create_task(self._listen(), name="engine listener")
+
+    async def drain(self) -> None:
+        """Stop for good: claim no more, let work end within ``grace_s``, cancel the rest, give leases back.
+
+        A lease given back costs the chunk no attempt. When this returns, every result and log line that
+        could be stored is stored. Calling again waits for the same end.
+        """
+        if self._drained is None:
+            self._drained = asyncio.create_task(self._drain(), name="engine drain")
+        await asyncio.shield(self._drained)
+
+    async def cancel(self, execution_id: int) -> None:
+        """End an execution as FAILURE with the error ``cancelled``; its running chunks are cancelled.
+
+        What finished chunks have stored stays. NotFoundError, or ConflictError if it has already ended.
+        """
+        async with self._database.begin(durable=True) as connection:
+            now_ms = self._clock()
+            state = (await lock_executions(connection, [execution_id])).get(execution_id)
+            if state is None:
+                raise NotFoundError(f"Execution not found: {execution_id}")
+            closed = await close_early(
+                connection, state, ExecutionStatus.FAILURE, CANCELLED, worker_id=None, now_ms=now_ms
+            )
+            await insert_logs(connection, [closed.line])
+            await self._database.notify(connection, f"{CLOSED} {execution_id}")
+        emit(closed.line)
+        self.metrics.finished[closed.status] += 1
+        self._note_closed([execution_id])
+
+    async def wait(self, execution_id: int, timeout_s: float) -> Execution:
+        """The execution once it has ended, or as it stands after ``timeout_s``; NotFoundError if none."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + timeout_s
+        closed = asyncio.Event()
+        waiters = self._waiters.setdefault(execution_id, set())
+        waiters.add(closed)
+        try:
+            while True:
+                async with self._database.read() as connection:
+                    execution = await get_execution(connection, execution_id)
+                left_s = end_s - loop.time()
+                if execution.status.is_final or left_s <= 0:
+                    return execution
+                try:
+                    # the database is asked again now and then: news from other processes can be missed
+                    await asyncio.wait_for(closed.wait(), min(left_s, self.settings.poll_s))
+                except TimeoutError:
+                    continue
+        finally:
+            waiters.discard(closed)
+            if not waiters:
+                self._waiters.pop(execution_id, None)
+
+    def wake(self) -> None:
+        """Look for due work now instead of at the next poll."""
+        self._worker.wake()
+
+    async def queue_depth(self) -> QueueDepth:
+        """What waits and runs at this moment."""
+        async with self._database.read() as connection:
+            executions = await count_unfinished(connection)
+            chunks = await count_pending_chunks(connection)
+        return QueueDepth(
+            executions_pending=executions[ExecutionStatus.PENDING],
+            executions_running=executions[ExecutionStatus.RUNNING],
+            chunks_pending=chunks,
+            chunks_running=self._worker.bench.running_chunks,
+        )
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the engine was started and has neither been drained nor died."""
+        return self._working is not None and not self._working.done() and self._drained is None
+
+    @property
+    def log_lines_dropped(self) -> int:
+        """Log lines lost because the database was away for too long."""
+        return self._worker.lines.dropped_total
+
+    async def _drain(self) -> None:
+        if self._working is not None:
+            await self._worker.drain()
+            await self._working
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._database.listen(self._hear)
+            except MarketHubError as error:
+                _log.warning("news of other workers cannot be heard now", error=str(error))
+                await asyncio.sleep(_LISTEN_AGAIN_S)
+                self.wake()  # for what was missed meanwhile
+
+    def _hear(self, message: str) -> None:
+        word, _, number = message.partition(" ")
+        if word == CLOSED:
+            self._note_closed([int(number)])
+        elif word == WORK:
+            self.wake()
+
+    def _note_closed(self, execution_ids: Sequence[int]) -> None:
+        self._worker.forget_executions(execution_ids)
+        for execution_id in execution_ids:
+            for closed in self._waiters.get(execution_id, ()):
+                closed.set()
+
+
+def _check(request: NewExecution) -> str:
+    """The parameters as JSON text, once every field is known to be storable."""
+    if not is_storable(request.trace_id):
+        raise InputError(f"trace_id {request.trace_id!r} holds a character that cannot be stored")
+    if abs(request.priority) > _MAX_PRIORITY:
+        raise InputError(f"priority {request.priority} is not within ±{_MAX_PRIORITY}")
+    if request.timeout_s is not None and not 0 < request.timeout_s <= 10**9:
+        raise InputError(f"timeout_s {request.timeout_s} is not between 0 and 1000000000")
+    return encode_object(request.parameters, "parameters")

@@ -1,0 +1,376 @@
+"""The loops of one worker: turns that settle and claim, and the keeping of leases and deadlines."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from markethub.control.chunks import ClaimedChunk, claim_chunks, expired_chunks, renew_chunks
+from markethub.control.database import Database
+from markethub.control.jobs import mark_run
+from markethub.control.logs import NewLogLine, insert_logs
+from markethub.control.planning import (
+    ExecutionState,
+    claim_executions,
+    expired_plannings,
+    lock_executions,
+    overdue_executions,
+    renew_executions,
+)
+from markethub.domain.errors import MarketHubError
+from markethub.domain.execution import ExecutionStatus
+from markethub.engine.bench import Bench
+from markethub.engine.closing import close_early
+from markethub.engine.handler import Handler
+from markethub.engine.metrics import EngineMetrics
+from markethub.engine.moves import Ending
+from markethub.engine.settings import EngineSettings
+from markethub.engine.settlement import ChunkEnd, End, PlanEnd, Settlement, Settler
+from markethub.engine.worklog import LogBuffer, emit
+from markethub.ports.clock import Clock
+
+WORK = "work"
+CLOSED = "closed"
+
+_ENDS_PER_TURN = 1_000
+_SWEEP_LIMIT = 500
+_FIRST_PAUSE_S = 0.1
+_LAST_PAUSE_S = 5.0
+_FLUSH_PATIENCE_S = 5.0
+_CLOCK_EVERY_S = 60.0
+_CANCEL_PATIENCE_S = 5.0
+_log = structlog.get_logger("markethub.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    plans: Sequence[ExecutionState] = ()
+    chunks: Sequence[ClaimedChunk] = ()
+
+
+class Worker:
+    """Claims, runs and settles work until it is drained.
+
+    All its writing to the database happens in its own loops, never in the handlers' tasks, so cancelling a
+    handler cannot tear a transaction. ``on_closed`` is called with the ids of executions that ended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        settings: EngineSettings,
+        clock: Clock,
+        metrics: EngineMetrics,
+        *,
+        on_closed: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._database = database
+        self._handlers = handlers
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._on_closed = on_closed
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._keep_soon = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._claiming = True
+        self._turning = asyncio.Lock()
+        self._clock_due_s = 0.0
+        self._alarms: set[int] = set()
+        self._singly = 0
+        self._ends: deque[End] = deque()
+        self._settler = Settler(settings, random.SystemRandom())
+        self.lines = LogBuffer(clock, self._line_came)
+        self.bench = Bench(
+            handlers, self.lines, settings.worker_id, on_end=self._end_came, on_free=self._wake.set
+        )
+
+    async def run(self) -> None:
+        """Work until ``drain`` has ended."""
+        self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._repeat(self._turn, self._wake, self._settings.poll_s))
+            loops.create_task(self._repeat(self._keep, self._keep_soon, self._settings.heartbeat_s))
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    def forget_executions(self, execution_ids: Sequence[int]) -> None:
+        """Stop working on executions that have ended, whoever ended them."""
+        self.bench.drop_executions(execution_ids)
+
+    async def drain(self) -> None:
+        """Claim no more, let running work end for ``grace_s``, then cancel it and give its leases back.
+
+        Work that does not heed its cancellation keeps its lease, which expires in time.
+        """
+        self._claiming = False
+        # a turn that is claiming right now starts its work before we look for any
+        await self._turning.acquire()
+        self._turning.release()
+        if not await self.bench.wait_idle(self._settings.grace_s):
+            self.bench.release_all()
+            if not await self.bench.wait_idle(_CANCEL_PATIENCE_S):
+                _log.warning("handlers do not stop", running=self.bench.running_chunks)
+        try:
+            async with asyncio.timeout(_FLUSH_PATIENCE_S):
+                while self._ends or len(self.lines):
+                    self._wake.set()
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            _log.error("results could not be stored before the end", results=len(self._ends))
+        self._stopped.set()
+        self._wake.set()
+        self._keep_soon.set()
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]], wake: asyncio.Event, pause_s: float) -> None:
+        failures = 0
+        while not self._stopped.is_set():
+            wake.clear()
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - a loop that ended would leave executions open for ever
+                failures += 1
+                back_off_s = min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
+                _log.warning(
+                    "the control database cannot be used now",
+                    error=str(error) or type(error).__name__,
+                    again_in_s=back_off_s,
+                    exc_info=None if isinstance(error, MarketHubError) else error,
+                )
+                await _pause(self._stopped, back_off_s)
+            else:
+                failures = 0
+                await _pause(wake, pause_s)
+
+    async def _turn(self) -> None:
+        """Settle what ended, claim what is due, store the log: one transaction."""
+        async with self._turning:
+            await self._take_turn()
+
+    async def _take_turn(self) -> None:
+        most = 1 if self._singly else _ENDS_PER_TURN
+        ends = [self._ends.popleft() for _ in range(min(len(self._ends), most))]
+        lines = self.lines.take()
+        try:
+            settlement, claimed = await self._settle_and_claim(ends, lines)
+        except MarketHubError as error:
+            self._give_up_or_keep(ends, lines, error)
+            raise
+        except BaseException:
+            self._keep_for_later(ends, lines)
+            raise
+        self._singly = max(0, self._singly - len(ends))
+        self.bench.settled(ends)
+        self._note(settlement)
+        for plan in claimed.plans:
+            self._set_alarm(plan.deadline_ms)
+            self.bench.start_plan(plan)
+        for chunk in claimed.chunks:
+            self._set_alarm(chunk.deadline_ms)
+            self.bench.start_chunk(chunk)
+        if self._ends:
+            self._wake.set()
+
+    async def _settle_and_claim(
+        self, ends: Sequence[End], lines: Sequence[NewLogLine]
+    ) -> tuple[Settlement, _Claimed]:
+        async with self._database.begin() as connection:
+            now_ms = self._clock()
+            settlement = await self._settler.settle(connection, ends, now_ms)
+            claimed = await self._claim(connection, now_ms) if self._claiming else _Claimed()
+            await insert_logs(connection, [*lines, *settlement.lines])
+            await self._announce(connection, settlement)
+        return settlement, claimed
+
+    async def _claim(self, connection: AsyncConnection, now_ms: int) -> _Claimed:
+        settings, bench = self._settings, self.bench
+        if not self._handlers:
+            return _Claimed()
+        lease_until_ms = now_ms + settings.lease_ms
+        plans: Sequence[ExecutionState] = ()
+        chunks: Sequence[ClaimedChunk] = ()
+        if (free := settings.plan_concurrency - bench.running_plans) > 0:
+            plans = await claim_executions(
+                connection,
+                worker_id=settings.worker_id,
+                now_ms=now_ms,
+                lease_until_ms=lease_until_ms,
+                limit=free,
+                job_names=self._handlers,
+            )
+        if (free := settings.concurrency - bench.running_chunks) > 0:
+            busy = bench.running_by_queue
+            chunks = await claim_chunks(
+                connection,
+                worker_id=settings.worker_id,
+                now_ms=now_ms,
+                lease_until_ms=lease_until_ms,
+                limit=free,
+                job_names=self._handlers,
+                room={queue: limit - busy[queue] for queue, limit in settings.queue_limits.items()},
+            )
+        await mark_run(connection, {plan.job_id for plan in plans}, now_ms)
+        return _Claimed(plans, chunks)
+
+    def _keep_for_later(self, ends: Sequence[End], lines: Sequence[NewLogLine]) -> None:
+        self._ends.extendleft(reversed(ends))
+        self.lines.put_back(lines)
+
+    def _give_up_or_keep(
+        self, ends: Sequence[End], lines: Sequence[NewLogLine], error: MarketHubError
+    ) -> None:
+        """Keep everything for the next turn, unless the database will refuse it for ever.
+
+        A refused batch is tried again one by one; a refused single result becomes a failure, and a failure
+        that is refused too is left to the sweep, which counts it as a crash.
+        """
+        if error.retryable or not ends:
+            self._keep_for_later(ends, lines if error.retryable else ())
+            return
+        self.lines.put_back(lines)
+        if len(ends) > 1:
+            self._ends.extendleft(reversed(ends))
+            self._singly = len(ends)
+            return
+        (end,) = ends
+        self._singly = max(0, self._singly - 1)
+        if end.ending is Ending.DONE:
+            text = f"the result could not be stored: {error}"
+            failed = (
+                replace(end, ending=Ending.FAILED, counters={}, chunks=(), error=text)
+                if isinstance(end, PlanEnd)
+                else replace(end, ending=Ending.FAILED, counters={}, error=text)
+            )
+            self._ends.appendleft(failed)
+        else:
+            self.bench.drop([end.lease])
+
+    async def _keep(self) -> None:
+        """Renew our leases, end what is overdue, and take back what dead workers held."""
+        await self._renew()
+        await self._follow_clock()
+        now_ms = self._clock()
+        async with self._database.read() as connection:
+            overdue = await overdue_executions(connection, now_ms, _SWEEP_LIMIT)
+            plannings = await expired_plannings(connection, now_ms, _SWEEP_LIMIT)
+            chunks = await expired_chunks(connection, now_ms, _SWEEP_LIMIT)
+        if overdue:
+            await self._end_overdue(overdue)
+        crashed: list[End] = [PlanEnd(one.id, one.claims, Ending.CRASHED) for one in plannings]
+        crashed += [ChunkEnd(one.id, one.execution_id, one.claims, Ending.CRASHED) for one in chunks]
+        if crashed:
+            async with self._database.begin() as connection:
+                settlement = await self._settler.settle(connection, crashed, self._clock())
+                settlement.stale = 0  # another worker's sweep was faster: no result was lost
+                await insert_logs(connection, settlement.lines)
+                await self._announce(connection, settlement)
+            self._note(settlement)
+
+    async def _renew(self) -> None:
+        leases = self.bench.leases()
+        if not leases:
+            return
+        plans = {execution_id: claims for execution_id, chunk_id, claims in leases if chunk_id is None}
+        chunks = {chunk_id: claims for _, chunk_id, claims in leases if chunk_id is not None}
+        # two transactions: an execution is never locked after a chunk
+        lease_until_ms = self._clock() + self._settings.lease_ms
+        async with self._database.begin() as connection:
+            kept_plans = await renew_executions(connection, plans, lease_until_ms)
+        async with self._database.begin() as connection:
+            kept_chunks = await renew_chunks(connection, chunks, lease_until_ms)
+        self.bench.drop(
+            lease
+            for lease in leases
+            if (lease[0] not in kept_plans if lease[1] is None else lease[1] not in kept_chunks)
+        )
+
+    async def _follow_clock(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._clock_due_s:
+            await self._database.synchronise_clock()
+            self._clock_due_s = now_s + _CLOCK_EVERY_S
+
+    async def _end_overdue(self, execution_ids: Sequence[int]) -> None:
+        settlement = Settlement()
+        async with self._database.begin() as connection:
+            now_ms = self._clock()
+            for state in (await lock_executions(connection, execution_ids)).values():
+                if state.status.is_final or state.deadline_ms is None or state.deadline_ms > now_ms:
+                    continue
+                closed = await close_early(
+                    connection,
+                    state,
+                    ExecutionStatus.TIMEOUT,
+                    f"timed out after {(state.timeout_ms or 0) / 1000:g} s",
+                    worker_id=self._settings.worker_id,
+                    now_ms=now_ms,
+                )
+                settlement.closed.append(closed)
+                settlement.lines.append(closed.line)
+            await insert_logs(connection, settlement.lines)
+            await self._announce(connection, settlement)
+        self._note(settlement)
+
+    async def _announce(self, connection: AsyncConnection, settlement: Settlement) -> None:
+        if settlement.new_work:
+            await self._database.notify(connection, WORK)
+        for closed in settlement.closed:
+            await self._database.notify(connection, f"{CLOSED} {closed.execution_id}")
+
+    def _note(self, settlement: Settlement) -> None:
+        metrics = self._metrics
+        metrics.chunks_done += settlement.chunks_done
+        metrics.chunks_failed += settlement.chunks_failed
+        metrics.retried += settlement.retried
+        metrics.crashed += settlement.crashed
+        metrics.stale += settlement.stale
+        for line in settlement.lines:
+            emit(line)
+        if settlement.closed:
+            metrics.finished.update(closed.status for closed in settlement.closed)
+            self._on_closed([closed.execution_id for closed in settlement.closed])
+        if settlement.new_work:
+            self._wake.set()
+        for delay_ms in settlement.delays_ms:
+            self._call_later(delay_ms / 1000, self._wake.set)
+
+    def _end_came(self, end: End) -> None:
+        self._ends.append(end)
+        self._wake.set()
+
+    def _line_came(self) -> None:
+        # from any thread; after the loop has ended there is nobody left to store the line
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._call_later, self._settings.log_flush_s, self._wake.set)
+
+    def _set_alarm(self, deadline_ms: int | None) -> None:
+        if deadline_ms is None or deadline_ms in self._alarms:
+            return
+        self._alarms.add(deadline_ms)
+
+        def ring() -> None:
+            self._alarms.discard(deadline_ms)
+            self._keep_soon.set()
+
+        # a little late rather than early: the keeper must find it overdue
+        self._call_later(max(0, deadline_ms - self._clock() + 1) / 1000, ring)
+
+    def _call_later(self, delay_s: float, call: Callable[[], None]) -> None:
+        if self._loop is not None:
+            self._loop.call_later(delay_s, call)
+
+
+async def _pause(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""Proof that two stores hold the same data."""

@@ -1,0 +1,1 @@
+"""Series stores: each passes the contract suite in markethub.testing."""

@@ -1,0 +1,175 @@
+"""One transaction for a batch of writes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from markethub.domain.span import Span
+from markethub.domain.symbol import Series
+from markethub.ports.store import Coverage, UpsertCounts
+from markethub.stores.duckdb.claim_rows import ClaimRows
+from markethub.stores.duckdb.frames import incoming, transaction
+from markethub.stores.duckdb.group import CHANGED, NEW, Group, Piece
+from markethub.stores.duckdb.schema import bars_table
+from markethub.stores.duckdb.state import Stage, StoreState
+from markethub.tables.klines import open_times_ms
+
+# About a month: close writes to cold bars are looked up together, far ones would widen the scan for all.
+_LOOKUP_MS = 31 * 86_400_000
+
+
+@dataclass(slots=True)
+class Write:
+    """One admitted upsert; ``bars`` passed ``admit_bars``."""
+
+    series: Series
+    bars: pa.Table
+    claims: tuple[Coverage, ...]
+    future: "Future[UpsertCounts]" = field(default_factory=Future)
+
+    @property
+    def first_ms(self) -> int:
+        return int(self.bars.column("open_time")[0].value)
+
+    @property
+    def last_ms(self) -> int:
+        return int(self.bars.column("open_time")[-1].value)
+
+
+def apply_writes(
+    connection: duckdb.DuckDBPyConnection, state: StoreState, writes: Sequence[Write]
+) -> list[UpsertCounts]:
+    """Commit the writes as if one after the other, and tell what each did.
+
+    All or nothing: on any error the file and ``state`` are as before.
+    """
+    with transaction(connection):
+        batch = _Batch(connection, state, writes)
+        for indices in _split_rounds(writes):
+            batch.apply(indices)
+        counts = batch.finish()
+    batch.stage.publish()
+    return counts
+
+
+def _split_rounds(writes: Sequence[Write]) -> list[list[int]]:
+    """Places of writes that can be compared with the table at once: no two of a round share a key.
+
+    Equal keys stay in their order: the later write goes to a later round.
+    """
+    rounds: defaultdict[int, list[int]] = defaultdict(list)
+    last: dict[Series, tuple[int, int, int]] = {}
+    for index, write in enumerate(writes):
+        if not len(write.bars):
+            rounds[0].append(index)
+            continue
+        low, high = write.first_ms, write.last_ms
+        number = 0
+        if seen := last.get(write.series):
+            seen_low, seen_high, number = seen
+            if low <= seen_high and high >= seen_low:
+                number += 1
+            low, high = min(low, seen_low), max(high, seen_high)
+        last[write.series] = (low, high, number)
+        rounds[number].append(index)
+    return [rounds[number] for number in sorted(rounds)]
+
+
+class _Batch:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, state: StoreState, writes: Sequence[Write]
+    ) -> None:
+        self.stage = Stage(state)
+        self._connection = connection
+        self._hot_from_ms = state.hot_from_ms
+        self._writes = writes
+        self._inserted = [0] * len(writes)
+        self._updated = [0] * len(writes)
+        self._revisions = [0] * len(writes)
+        self._changes: list[tuple[int, int, int, int]] = []
+        self._claims = ClaimRows(
+            connection,
+            ((self.stage.series(write.series).id, write.claims) for write in writes if write.claims),
+        )
+
+    def apply(self, indices: Iterable[int]) -> None:
+        """Apply one round of writes."""
+        touched: defaultdict[int, list[Span]] = defaultdict(list)
+        indices = list(indices)
+        groups = self._group(indices)
+        for group in groups:
+            group.classify(self._connection)
+            self._count(group, touched)
+        for index in indices:
+            write = self._writes[index]
+            state = self.stage.series(write.series)
+            if write.claims:
+                touched[index] += self._claims.add(state.id, write.claims)
+            if spans := touched[index]:
+                revision = self.stage.take_revision(state)
+                self._claims.stamp(state.id, revision)
+                start_ms = min(span.start_ms for span in spans)
+                end_ms = max(span.end_ms for span in spans)
+                self._changes.append((revision, state.id, start_ms, end_ms))
+            self._revisions[index] = self.stage.revision
+        for group in groups:
+            group.store(self._connection, self._revisions)
+
+    def finish(self) -> list[UpsertCounts]:
+        """Write what belongs to the batch as a whole."""
+        self._claims.save()
+        self.stage.save(self._connection)
+        if self._changes:
+            columns = [pa.array(column, pa.int64()) for column in zip(*self._changes, strict=True)]
+            rows = pa.Table.from_arrays(columns, names=["revision", "series", "start_ms", "end_ms"])
+            with incoming(self._connection, rows):
+                self._connection.execute("INSERT INTO changes BY NAME SELECT * FROM incoming")
+        return [
+            UpsertCounts(inserted, updated, len(write.bars) - inserted - updated, revision)
+            for write, inserted, updated, revision in zip(
+                self._writes, self._inserted, self._updated, self._revisions, strict=True
+            )
+        ]
+
+    def _group(self, indices: Iterable[int]) -> list[Group]:
+        pieces: defaultdict[tuple[str, bool, int | None], list[Piece]] = defaultdict(list)
+        for index in indices:
+            write = self._writes[index]
+            boundary_ms = self._hot_from_ms[write.series.interval]
+            cut = int(open_times_ms(write.bars).to_numpy().searchsorted(boundary_ms))
+            for is_hot, bars in ((False, write.bars.slice(0, cut)), (True, write.bars.slice(cut))):
+                if not len(bars):
+                    continue
+                times = bars.column("open_time")
+                piece = Piece(index, self.stage.series(write.series), bars, times[0].value, times[-1].value)
+                place = None
+                if piece.state.may_hold(piece.first_ms, piece.last_ms):
+                    place = 0 if is_hot else piece.first_ms // _LOOKUP_MS
+                pieces[bars_table(write.series.interval, is_hot=is_hot), is_hot, place].append(piece)
+        return [
+            Group(table, found, is_hot=is_hot, may_exist=place is not None)
+            for (table, is_hot, place), found in pieces.items()
+        ]
+
+    def _count(self, group: Group, touched: dict[int, list[Span]]) -> None:
+        for number, piece in enumerate(group.pieces):
+            part = group.slice_of(number)
+            status, times = group.status[part], group.times[part]
+            inserted = times[status == NEW]
+            if len(inserted):
+                first_ms, last_ms = int(inserted[0]), int(inserted[-1])
+                piece.state.note_insert(len(inserted), first_ms, last_ms)
+                if not group.is_hot:
+                    piece.state.note_cold_run(first_ms, last_ms)
+                self._inserted[piece.write] += len(inserted)
+            updated = int(np.count_nonzero(status == CHANGED))
+            self._updated[piece.write] += updated
+            if len(inserted) or updated:
+                changed = times[status > 0]
+                width = piece.state.series.interval.width_ms
+                touched[piece.write].append(Span(int(changed[0]), int(changed[-1]) + width))

@@ -1,0 +1,269 @@
+"""The embedded store: one DuckDB file, one writer thread, a cursor per read."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from markethub.domain.errors import StoreError
+from markethub.domain.interval import Interval
+from markethub.domain.span import Span
+from markethub.domain.symbol import Series, Symbol
+from markethub.ports.clock import Clock
+from markethub.ports.store import Change, Coverage, SeriesSummary, UpsertCounts
+from markethub.stores.admission import admit_bars, admit_claims
+from markethub.stores.claims import cut_claims
+from markethub.stores.duckdb.batch import Write, apply_writes
+from markethub.stores.duckdb.compaction import Compaction
+from markethub.stores.duckdb.compaction_steps import Steps
+from markethub.stores.duckdb.frames import translated
+from markethub.stores.duckdb.reading import count_bars, read_bars, read_limited
+from markethub.stores.duckdb.state import SeriesState, StoreState
+from markethub.stores.duckdb.write_queue import WriteQueue
+from markethub.stores.questions import align, check_columns, check_limit
+from markethub.tables.klines import empty_klines, missing_bars
+
+T = TypeVar("T")
+
+# One transaction's worth. Fewer rows leave many small row groups, which every checkpoint rewrites.
+_BATCH_ROWS = 1_000_000
+_BATCH_WRITES = 4096
+_QUEUED_ROWS = 1_000_000
+_HEAVY_READ_ROWS = 100_000
+
+
+class DuckdbSeriesStore:
+    """A ``SeriesStore`` in a DuckDB file; ``open_duckdb_store`` makes it.
+
+    Writes of all threads go through one queue and share transactions: a future ends when the transaction that
+    holds its write is on disk. ``upsert`` waits while a million rows are queued, so never call it from a
+    callback of such a future: that runs on the writer thread itself. Reads run side by side, large ones as
+    many at once as there are processors.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        *,
+        read_only: bool,
+        clock: Clock,
+        on_close: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._is_read_only = read_only
+        self._on_close = on_close
+        self._state = StoreState.load(connection)
+        self._cursors: deque[duckdb.DuckDBPyConnection] = deque()
+        self._heavy_reads = threading.BoundedSemaphore(max(os.cpu_count() or 1, 1))
+        self._lifecycle = threading.Condition()
+        self._active = 0
+        self._is_closed = False
+        self._compaction_lock = threading.Lock()
+        writer = connection.cursor()
+        self._queue = WriteQueue(
+            lambda writes: apply_writes(writer, self._state, writes),
+            name=f"store-writer {path.name}",
+            batch_rows=_BATCH_ROWS,
+            batch_writes=_BATCH_WRITES,
+            queued_rows=_QUEUED_ROWS,
+        )
+        self._writer = writer
+        self._planner = connection.cursor()
+        self._compaction = Compaction(
+            self._planner, Steps(writer, self._state), self._state, self._call_writer, clock
+        )
+
+    def upsert(
+        self, series: Series, bars: pa.Table, covered: Sequence[Coverage] = ()
+    ) -> "Future[UpsertCounts]":
+        self._check_writable()
+        try:
+            write = Write(series, admit_bars(series, bars), admit_claims(series, covered))
+        except StoreError as error:
+            refused: Future[UpsertCounts] = Future()
+            refused.set_exception(error)
+            return refused
+        self._queue.put(write)
+        return write.future
+
+    def read(
+        self,
+        series: Series,
+        span: Span | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> pa.Table:
+        names = check_columns(columns)
+        check_limit(limit)
+        with self._cursor(f"reading {series}") as cursor:
+            state = self._state.find(series)
+            if state is None:
+                return empty_klines().select(names)
+            with self._heavy(state, span, limit):
+                if limit is None or _most_rows(state, span) <= limit:
+                    is_cold = span is not None and span.end_ms <= self._state.hot_from_ms[series.interval]
+                    bars = read_bars(cursor, series, state.id, span, names, is_cold_only=is_cold)
+                    if limit is None or len(bars) <= limit:
+                        return bars
+                return read_limited(cursor, series, state.id, span, names, limit=limit, newest=newest)
+
+    def covered(self, series: Series, span: Span) -> list[Coverage]:
+        with self._cursor(f"reading the coverage of {series}") as cursor:
+            state = self._state.find(series)
+            if state is None:
+                return []
+            rows = cursor.sql(
+                "SELECT start_ms, end_ms, source, checked_ms FROM coverage "
+                "WHERE series = ? AND end_ms > ? AND start_ms < ?",
+                params=[state.id, span.start_ms, span.end_ms],
+            ).fetchall()
+        claims = [
+            Coverage(Span(start_ms, end_ms), source, checked_ms)
+            for start_ms, end_ms, source, checked_ms in rows
+        ]
+        return cut_claims(claims, span)
+
+    def holes(self, series: Series, span: Span) -> list[Span]:
+        grid = align(series, span)
+        with self._cursor(f"looking for holes in {series}") as cursor:
+            if grid is None:
+                return []
+            state = self._state.find(series)
+            if state is None:
+                return [grid]
+            # Every bar is on the grid and no key is there twice: so a full count means no hole.
+            if count_bars(cursor, series, state.id, grid) == grid.width_ms // series.interval.width_ms:
+                return []
+            bars = read_bars(cursor, series, state.id, grid, empty_klines().schema.names)
+        return missing_bars(bars, grid, series.interval)
+
+    def summaries(self) -> list[SeriesSummary]:
+        with self._cursor("listing series") as cursor:
+            rows = cursor.sql(
+                "SELECT symbol, interval, rows, first_ms, last_ms, revision FROM series"
+            ).fetchall()
+        return sorted(
+            (
+                SeriesSummary(Series(Symbol.parse(symbol), Interval(interval)), *counts)
+                for symbol, interval, *counts in rows
+            ),
+            key=lambda summary: summary.series,
+        )
+
+    def changes(self, after_revision: int, limit: int) -> list[Change]:
+        check_limit(limit)
+        with self._cursor("reading the change log") as cursor:
+            rows = cursor.sql(
+                "SELECT c.revision, s.symbol, s.interval, c.start_ms, c.end_ms "
+                "FROM changes c JOIN series s ON c.series = s.id "
+                "WHERE c.revision > ? ORDER BY c.revision LIMIT ?",
+                params=[after_revision, limit],
+            ).fetchall()
+        return [
+            Change(revision, Series(Symbol.parse(symbol), Interval(interval)), Span(start_ms, end_ms))
+            for revision, symbol, interval, start_ms, end_ms in rows
+        ]
+
+    def revision(self) -> int:
+        with self._use():
+            return self._state.revision
+
+    def compact(self) -> None:
+        self._check_writable()
+        with self._use(), self._compaction_lock, translated(f"compacting {self._path}"):
+            self._compaction.run_all()
+
+    def maintain(self) -> None:
+        """Do the upkeep that is due: a flush each hour, merges each day and month, sorting where it is quiet.
+
+        Call it every minute or so from a thread of its own; it returns at once when nothing is due or a
+        compaction is running.
+        """
+        self._check_writable()
+        if not self._compaction_lock.acquire(blocking=False):
+            return
+        try:
+            with self._use(), translated(f"maintaining {self._path}"):
+                self._compaction.run_due()
+        finally:
+            self._compaction_lock.release()
+
+    def close(self) -> None:
+        with self._lifecycle:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        # A compaction under way ends at its next step, when the queue refuses it.
+        self._queue.close()
+        with self._lifecycle:
+            self._lifecycle.wait_for(lambda: self._active == 0)
+        try:
+            with translated(f"closing {self._path}"):
+                for cursor in (*self._cursors, self._planner, self._writer, self._connection):
+                    cursor.close()
+        finally:
+            self._on_close()
+
+    def _call_writer(self, step: Callable[[], T]) -> T:
+        return self._queue.call(step).result()
+
+    def _check_writable(self) -> None:
+        if self._is_read_only:
+            raise StoreError(f"{self._path} is open for reading only")
+        if self._is_closed:
+            raise StoreError("the store is closed")
+
+    @contextmanager
+    def _use(self) -> Iterator[None]:
+        with self._lifecycle:
+            if self._is_closed:
+                raise StoreError("the store is closed")
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lifecycle:
+                self._active -= 1
+                self._lifecycle.notify_all()
+
+    @contextmanager
+    def _cursor(self, action: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that no other thread uses; one that failed is not used again."""
+        with self._use(), translated(action):
+            try:
+                cursor = self._cursors.pop()
+            except IndexError:
+                with self._lifecycle:
+                    cursor = self._connection.cursor()
+            try:
+                yield cursor
+            except BaseException:
+                cursor.close()
+                raise
+            self._cursors.append(cursor)
+
+    @contextmanager
+    def _heavy(self, state: SeriesState, span: Span | None, limit: int | None) -> Iterator[None]:
+        rows = _most_rows(state, span)
+        if min(rows, limit if limit is not None else rows) <= _HEAVY_READ_ROWS:
+            yield
+            return
+        with self._heavy_reads:
+            yield
+
+
+def _most_rows(state: SeriesState, span: Span | None) -> int:
+    if span is None:
+        return state.rows
+    return min(state.rows, -(-span.width_ms // state.series.interval.width_ms))

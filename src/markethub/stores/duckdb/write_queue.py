@@ -1,0 +1,145 @@
+"""The queue in front of the one writer thread."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import duckdb
+
+from markethub.domain.errors import StoreError
+from markethub.ports.store import UpsertCounts
+from markethub.stores.duckdb.batch import Write
+
+T = TypeVar("T")
+
+_Task = tuple[Callable[[], Any], "Future[Any]"]
+
+
+class WriteQueue:
+    """Gives writes to ``apply`` in their order, as many at once as wait, on one thread.
+
+    A batch ends at ``batch_rows`` rows or ``batch_writes`` writes; a larger write is a batch of its own.
+    ``put`` waits while ``queued_rows`` or more rows wait: that is the back-pressure on producers.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[[Sequence[Write]], list[UpsertCounts]],
+        *,
+        name: str,
+        batch_rows: int,
+        batch_writes: int,
+        queued_rows: int,
+    ) -> None:
+        self._apply = apply
+        self._batch_rows = batch_rows
+        self._batch_writes = batch_writes
+        self._queued_rows_limit = queued_rows
+        self._items: deque[Write | _Task] = deque()
+        self._queued_rows = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+        # A daemon: a process that forgets to close must be able to end; what was acknowledged is on disk.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, write: Write) -> None:
+        """Queue a write, waiting for room; StoreError once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self._queued_rows < self._queued_rows_limit)
+            self._check_open()
+            self._items.append(write)
+            self._queued_rows += _cost(write)
+            self._changed.notify_all()
+
+    def call(self, task: Callable[[], T]) -> "Future[T]":
+        """Run ``task`` on the writer thread, alone, in its turn."""
+        future: Future[T] = Future()
+        with self._changed:
+            self._check_open()
+            self._items.append((task, future))
+            self._changed.notify_all()
+        return future
+
+    def close(self) -> None:
+        """Refuse what comes, finish what waits, end the thread."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StoreError("the store is closed")
+
+    def _run(self) -> None:
+        while batch := self._take():
+            first = batch[0]
+            if isinstance(first, Write):
+                self._write([item for item in batch if isinstance(item, Write)])
+            else:
+                _finish_task(*first)
+
+    def _take(self) -> list[Write | _Task]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._is_closed)
+            batch: list[Write | _Task] = []
+            rows = 0
+            while self._items and len(batch) < self._batch_writes:
+                item = self._items[0]
+                if not isinstance(item, Write):
+                    if not batch:
+                        batch.append(self._items.popleft())
+                    break
+                if batch and rows + len(item.bars) > self._batch_rows:
+                    break
+                batch.append(self._items.popleft())
+                rows += len(item.bars)
+                self._queued_rows -= _cost(item)
+            self._changed.notify_all()
+            return batch
+
+    def _write(self, batch: list[Write]) -> None:
+        # One that was cancelled while it waited is dropped; from here on it cannot be cancelled any more.
+        running = [write for write in batch if write.future.set_running_or_notify_cancel()]
+        if running:
+            self._write_running(running)
+
+    def _write_running(self, batch: list[Write]) -> None:
+        try:
+            counts = self._apply(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller; this thread must go on
+            if len(batch) > 1:
+                # One bad write must not fail its neighbours: nothing was kept, so each may try alone.
+                for write in batch:
+                    self._write_running([write])
+            else:
+                batch[0].future.set_exception(_translate(batch[0], error))
+        else:
+            for write, count in zip(batch, counts, strict=True):
+                write.future.set_result(count)
+
+
+def _finish_task(task: Callable[[], Any], future: "Future[Any]") -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = task()
+    except Exception as error:  # noqa: BLE001 - as above
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _translate(write: Write, error: Exception) -> Exception:
+    if not isinstance(error, duckdb.Error):
+        return error
+    translated = StoreError(f"writing {len(write.bars)} bars of {write.series}: {error}")
+    translated.__cause__ = error
+    return translated
+
+
+def _cost(write: Write) -> int:
+    return len(write.bars) + 1

@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from markethub.ports.store import SeriesStore
+from markethub.stores.duckdb import open_duckdb_store
+from markethub.testing.store_contract import MINUTE_MS, T0, SeriesStoreContract
+
+
+class TestColdStore(SeriesStoreContract):
+    """By today's clock the bars of the suite are history."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[SeriesStore]:
+        store = open_duckdb_store(tmp_path / "bars.duckdb")
+        yield store
+        store.close()
+
+
+class TestHotStore(SeriesStoreContract):
+    """The boundary runs through the bars, and every look at the clock moves it on."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[SeriesStore]:
+        moments = iter(range(T0 + 70 * MINUTE_MS, T0 + 10**9, 60 * MINUTE_MS))
+        store = open_duckdb_store(tmp_path / "bars.duckdb", clock=lambda: next(moments))
+        yield store
+        store.close()

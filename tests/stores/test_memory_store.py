@@ -1,0 +1,11 @@
+import pytest
+
+from markethub.ports.store import SeriesStore
+from markethub.stores.memory import MemorySeriesStore
+from markethub.testing.store_contract import SeriesStoreContract
+
+
+class TestMemoryStore(SeriesStoreContract):
+    @pytest.fixture
+    def store(self) -> SeriesStore:
+        return MemorySeriesStore()

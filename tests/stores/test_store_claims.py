@@ -1,0 +1,69 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from markethub.domain.span import Span, merge
+from markethub.ports.store import Coverage
+from markethub.stores.claims import add_claim, claims_are_touching, cut_claims
+
+DAY_MS = 86_400_000
+
+spans = st.tuples(st.integers(0, 30), st.integers(1, 10)).map(lambda pair: Span(pair[0], pair[0] + pair[1]))
+claims = st.builds(
+    Coverage,
+    spans,
+    st.sampled_from(["rest", "archive:a"]),
+    st.integers(0, 4).map(lambda half_day: half_day * DAY_MS // 2),
+)
+
+
+def told(told_claims: list[Coverage]) -> list[Coverage]:
+    kept: list[Coverage] = []
+    for claim in told_claims:
+        kept = add_claim(kept, claim)
+    return kept
+
+
+@given(st.lists(claims, max_size=12))
+def test_every_instant_keeps_its_sources_and_their_latest_day(given_claims: list[Coverage]) -> None:
+    kept = told(given_claims)
+    for source in ("rest", "archive:a"):
+        for instant in range(41):
+            days = {
+                claim.checked_ms // DAY_MS
+                for claim in given_claims
+                if claim.source == source and instant in claim.span
+            }
+            found = [claim for claim in kept if claim.source == source and instant in claim.span]
+            assert [claim.checked_ms // DAY_MS for claim in found] == ([max(days)] if days else [])
+
+
+@given(st.lists(claims, max_size=12))
+def test_no_two_kept_claims_could_be_one(given_claims: list[Coverage]) -> None:
+    kept = told(given_claims)
+    for place, claim in enumerate(kept):
+        for other in kept[place + 1 :]:
+            is_same_day = claim.checked_ms // DAY_MS == other.checked_ms // DAY_MS
+            assert not (claims_are_touching(claim, other) and is_same_day)
+
+
+@given(st.lists(claims, max_size=12), claims)
+def test_only_touching_claims_matter(given_claims: list[Coverage], claim: Coverage) -> None:
+    kept = told(given_claims)
+    near = [old for old in kept if claims_are_touching(old, claim)]
+    far = [old for old in kept if not claims_are_touching(old, claim)]
+    assert set(add_claim(kept, claim)) == set(far) | set(add_claim(near, claim))
+
+
+@given(st.lists(claims, max_size=12))
+def test_told_again_nothing_changes(given_claims: list[Coverage]) -> None:
+    kept = told(given_claims)
+    for claim in kept:
+        assert add_claim(kept, claim) == kept
+
+
+@given(st.lists(claims, max_size=12), spans)
+def test_a_cut_keeps_what_lies_inside(given_claims: list[Coverage], span: Span) -> None:
+    cut = cut_claims(given_claims, span)
+    inside = [part for claim in given_claims if (part := claim.span.intersect(span))]
+    assert merge(claim.span for claim in cut) == merge(inside)
+    assert cut == sorted(cut, key=lambda claim: claim.span)

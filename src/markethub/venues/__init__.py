@@ -1,0 +1,1 @@
+"""One folder per venue; venues share transport/ and never import each other."""

@@ -1,0 +1,71 @@
+"""The settings of the Binance adapter."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+from markethub.domain.errors import InputError
+from markethub.venues.binance.limits import EXCHANGE_INFO_WEIGHT
+from markethub.venues.transport.session import check_base_url
+
+
+@dataclass(frozen=True, slots=True)
+class BinanceOptions:
+    """What may be set, with the defaults.
+
+    ``weight_limit`` caps the weight per minute below what the venue tells, for an address shared with other
+    programs; ``safety_fraction`` of it is never used. ``patience_s`` is how long one call waits because the
+    venue said so before it fails with VenueThrottledError.
+    """
+
+    base_url: str = "https://api.binance.com"
+    archive_url: str = "https://data.binance.vision"
+    request_timeout_s: float = 20.0
+    connections: int = 32
+    archive_connections: int = 8
+    weight_limit: int | None = None
+    safety_fraction: float = 0.02
+    quick_retries: int = 2
+    patience_s: float = 120.0
+
+    @classmethod
+    def parse(cls, options: Mapping[str, str]) -> Self:
+        """Read options by name; InputError names the first that is unknown or wrong, and what is allowed."""
+        allowed = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in allowed:
+                raise InputError(f"BNC has no option {name[:60]!r}; allowed are {', '.join(allowed)}")
+        default = cls()
+
+        def number(name: str, low: float, high: float) -> float:
+            return _read_number(options, name, low, high, getattr(default, name))
+
+        limit = int(_read_number(options, "weight_limit", 2 * EXCHANGE_INFO_WEIGHT, 1_000_000_000, 0))
+        return cls(
+            base_url=check_base_url(options.get("base_url", default.base_url), "BNC option base_url"),
+            archive_url=check_base_url(
+                options.get("archive_url", default.archive_url), "BNC option archive_url"
+            ),
+            request_timeout_s=number("request_timeout_s", 0.1, 600),
+            connections=int(number("connections", 1, 1000)),
+            archive_connections=int(number("archive_connections", 1, 1000)),
+            weight_limit=limit or None,
+            safety_fraction=number("safety_fraction", 0, 0.9),
+            quick_retries=int(number("quick_retries", 0, 100)),
+            patience_s=number("patience_s", 0, 86_400),
+        )
+
+
+def _read_number(options: Mapping[str, str], name: str, low: float, high: float, default: float) -> float:
+    if name not in options:
+        return default
+    text = options[name]
+    try:
+        value = float(int(text) if isinstance(default, int) else text)
+    except (ValueError, OverflowError):
+        value = math.nan
+    if not low <= value <= high:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise InputError(f"BNC option {name} {text[:60]!r} is not {kind} from {low:g} to {high:g}")
+    return value

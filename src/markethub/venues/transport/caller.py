@@ -1,0 +1,106 @@
+"""One question to a venue, asked when it may be, again when that helps, and no more often."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from markethub.domain.errors import VenueThrottledError, VenueUnavailableError
+from markethub.venues.transport.budget import WeightBudget
+from markethub.venues.transport.faults import Fault, FaultTable, Reaction
+from markethub.venues.transport.session import Answer, VenueSession
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A GET and its price. ``subject`` names it in errors, so it must hold no secret."""
+
+    path: str
+    weight: int
+    subject: str
+    max_bytes: int
+    params: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How stubborn one call is.
+
+    ``quick_retries`` is the number of second tries after network trouble, the first after ``first_delay_s``,
+    each next one after twice that. ``patience_s`` is how long a call may wait because the venue said so.
+    """
+
+    quick_retries: int = 2
+    first_delay_s: float = 0.2
+    patience_s: float = 120.0
+
+
+class VenueCaller:
+    """Asks one host of a venue through its shared budget; ``count_header`` tells what the venue counted."""
+
+    def __init__(
+        self,
+        session: VenueSession,
+        budget: WeightBudget,
+        faults: FaultTable,
+        policy: RetryPolicy,
+        *,
+        count_header: str | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._session = session
+        self._budget = budget
+        self._faults = faults
+        self._policy = policy
+        self._count_header = count_header
+        self._sleep = sleep
+
+    async def ask(self, question: Question) -> bytes:
+        """The body of a good answer.
+
+        Raises VenueUnavailableError when quick retries did not help, VenueThrottledError on a ban or a pause
+        beyond the call's patience, and whatever class the venue's table has for a refusal.
+        """
+        patience_s = self._policy.patience_s
+        failures = 0
+        while True:
+            try:
+                answer = await self._send(question, patience_s)
+                fault = self._faults.judge(answer, question.subject)
+                if fault is None:
+                    self._budget.forgive()
+                    return answer.body
+                patience_s -= self._react(fault, patience_s)
+            except VenueUnavailableError:
+                failures += 1
+                if failures > self._policy.quick_retries:
+                    raise
+                await self._sleep(self._backoff_s(failures))
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _send(self, question: Question, patience_s: float) -> Answer:
+        with await self._budget.acquire(question.weight, patience_s) as reservation:
+            answer = await self._session.get(question.path, question.params, question.max_bytes)
+            count = answer.headers.get(self._count_header) if self._count_header else None
+            if count is not None and count.isascii() and count.isdigit():
+                reservation.venue_count = int(count[:18])
+        return answer
+
+    def _react(self, fault: Fault, patience_s: float) -> float:
+        """Return the seconds for which the gate is closed now, or raise what ends the call."""
+        if not isinstance(fault.reaction, Reaction):
+            raise fault.reaction(fault.message)
+        if fault.reaction is Reaction.RETRY:
+            raise VenueUnavailableError(fault.message)
+        is_ban = fault.reaction is Reaction.STOP
+        # No await since the answer came in: nobody slips through before the gate closes.
+        pause_s = self._budget.throttle(fault.retry_after_s, ban=is_ban)
+        if is_ban or pause_s > patience_s:
+            raise VenueThrottledError(fault.message, pause_s)
+        return pause_s
+
+    def _backoff_s(self, failures: int) -> float:
+        longest_s = self._policy.first_delay_s * 2.0 ** (failures - 1)
+        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

@@ -1,0 +1,56 @@
+"""The venue's clock, as far as one can be sure of it from outside."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from markethub.venues.transport.single_flight import SingleFlight
+
+_FRESH_S = 60.0
+_SLOWEST_TICK = 0.999  # a bound must hold even if our oscillator runs 1 ms per second ahead of theirs
+
+
+class ServerClock:
+    """A lower bound of the venue's time that never rests on our own wall clock.
+
+    When the venue answered "it is s", its clock stood at s or later at the moment we had the answer; from
+    there our monotonic clock counts on.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[int]],
+        on_measured: Callable[[int], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``ask`` gets the venue's time in Unix milliseconds; ``on_measured`` is told each answer at once."""
+        self._ask = ask
+        self._on_measured = on_measured
+        self._monotonic = monotonic
+        self._measured: tuple[int, float] | None = None
+        self._flight = SingleFlight(self._measure)
+
+    async def passed_ms(self, wanted_ms: int) -> int:
+        """A time that the venue's clock has surely reached by now.
+
+        The venue is asked only when what is known does not reach ``wanted_ms`` and is over a minute old.
+        """
+        if self._measured is not None:
+            server_ms, measured_s = self._measured
+            age_s = self._monotonic() - measured_s
+            bound_ms = server_ms + int(age_s * 1000 * _SLOWEST_TICK)
+            if bound_ms >= wanted_ms or age_s < _FRESH_S:
+                return bound_ms
+        return await self.measure_ms()
+
+    async def measure_ms(self) -> int:
+        """The venue's own answer, asked now."""
+        return await self._flight.run()
+
+    async def close(self) -> None:
+        await self._flight.close()
+
+    async def _measure(self) -> int:
+        server_ms = await self._ask()
+        self._measured = (server_ms, self._monotonic())
+        self._on_measured(server_ms)
+        return server_ms

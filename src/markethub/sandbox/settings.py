@@ -1,0 +1,60 @@
+"""What a sandbox is told before it starts."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markethub.domain.errors import InputError
+
+Clock = Callable[[], int]
+"""Returns Unix milliseconds UTC."""
+
+
+def system_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def fixed_clock(at_ms: int) -> Clock:
+    """A clock that stands still."""
+    return lambda: at_ms
+
+
+def clock_starting_at(start_ms: int) -> Clock:
+    """A clock that shows ``start_ms`` now and goes on at the pace of the real one."""
+    began_ns = time.monotonic_ns()
+    return lambda: start_ms + (time.monotonic_ns() - began_ns) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """Everything that changes what the sandbox answers; equal settings give equal answers at equal times.
+
+    A limit of None is never enforced, though what was used is still counted and told.
+    ``generated_symbols`` adds ``SIM0001_USDT`` and so on to the listing, for load tests.
+    """
+
+    clock: Clock = system_clock
+    seed: int = 7
+    generated_symbols: int = 0
+    weight_per_minute: int | None = 6000
+    raw_requests_per_5_minutes: int | None = 300_000
+    refusals_before_ban: int = 20
+    """How many requests a client may send on into a 429 before it is banned."""
+    first_ban_s: int = 120
+    """Each further ban of a client lasts twice as long, up to three days."""
+    archive_hour_utc: int = 4
+    """When a bulk file appears on its day; the venue documents the day only."""
+    page_cache_bytes: int = 128 * 1024 * 1024
+    archive_cache_bytes: int = 256 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.generated_symbols <= 9999:
+            raise InputError(f"generated_symbols {self.generated_symbols} is not between 0 and 9999")
+        if not 0 <= self.archive_hour_utc <= 23:
+            raise InputError(f"archive_hour_utc {self.archive_hour_utc} is not between 0 and 23")
+        for name in ("weight_per_minute", "raw_requests_per_5_minutes"):
+            if (limit := getattr(self, name)) is not None and limit < 1:
+                raise InputError(f"{name} {limit} is not above 0; None means no limit")
+        for name in ("refusals_before_ban", "first_ban_s", "page_cache_bytes", "archive_cache_bytes"):
+            if (value := getattr(self, name)) < 1:
+                raise InputError(f"{name} {value} is not above 0")

@@ -37,7 +37,8 @@ def bars_at(*hours: int, **columns: list[Any]) -> pa.Table:
         "trades": [7] * count,
         "taker_volume": [2.0] * count,
         "taker_quote_volume": [20.0] * count,
-    } | columns
+    }
+    values.update(columns)
     times = pa.array([hour * HOUR_MS for hour in hours], pa.int64()).cast(KLINES.field("open_time").type)
     return pa.table({"open_time": times, **values}, schema=KLINES)
 

@@ -1,0 +1,135 @@
+"""Put the parts together: the only place that knows which stores and venues there are."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import cast
+
+import structlog
+
+from markethub.config import Settings
+from markethub.control.database import Database, open_database
+from markethub.control.jobs import JobSpec, ensure_jobs
+from markethub.control.subscriptions import replace_subscriptions
+from markethub.domain.errors import InputError, StoreError
+from markethub.domain.support import SUPPORT, DataKind, Support
+from markethub.domain.symbol import Symbol
+from markethub.engine.engine import Engine
+from markethub.engine.settings import EngineSettings
+from markethub.jobs import kline_backfill
+from markethub.jobs.kline_backfill import KlineBackfillHandler
+from markethub.ports.clock import Clock, system_clock
+from markethub.ports.store import SeriesStore
+from markethub.ports.venue import Venue, VenueFactory
+from markethub.services.hub import Hub
+from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store
+
+VENUE_GROUP = "markethub.venues"
+MAINTENANCE_S = 60.0
+
+JOBS = (
+    JobSpec(
+        name=kline_backfill.JOB_NAME,
+        job_type=DataKind.KLINE,
+        job_category="backfill",
+        description="Backfill klines on request",
+        max_instances=100,
+    ),
+)
+
+_log = structlog.get_logger("markethub.app")
+
+
+def open_store(path: str | Path, *, read_only: bool = True) -> SeriesStore:
+    """Open the store of a data folder (or a store file) in this process, without a server.
+
+    NotFoundError where there is none; StoreLockedError, saying what to do, while a server holds it.
+    """
+    place = Path(path)
+    return open_duckdb_store(place / "market.duckdb" if place.is_dir() else place, read_only=read_only)
+
+
+def load_venues(options: Mapping[str, Mapping[str, str]]) -> dict[str, Venue]:
+    """One venue per entry point of the group ``markethub.venues``, with its options from the settings."""
+    factories = {point.name: point for point in entry_points(group=VENUE_GROUP)}
+    for code in options:
+        if code not in factories:
+            known = ", ".join(sorted(factories))
+            raise InputError(f"setting venues.{code}: no adapter for it is installed; there are {known}")
+    return {
+        code: cast("VenueFactory", point.load())(options.get(code, {})) for code, point in factories.items()
+    }
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Hub]:
+    """Open every part, run the engine, and close all of it in the right order at the end."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        store = await asyncio.to_thread(
+            open_duckdb_store,
+            settings.store_path,
+            memory_limit_mb=settings.store.memory_limit_mb,
+            threads=settings.store.threads,
+        )
+        stack.push_async_callback(asyncio.to_thread, store.close)
+        database = await open_database(settings.control_url)
+        stack.push_async_callback(database.close)
+        venues = load_venues(settings.venues)
+        for venue in venues.values():
+            stack.push_async_callback(venue.close)
+        await _mirror_settings(database, settings, clock())
+        engine = Engine(
+            database,
+            {kline_backfill.JOB_NAME: KlineBackfillHandler(venues, store, clock)},
+            EngineSettings(
+                concurrency=settings.workers.concurrency,
+                lease_s=settings.workers.lease_s,
+                max_attempts=settings.workers.max_attempts,
+                grace_s=settings.server.drain_s,
+            ),
+        )
+        await engine.start()
+        stack.push_async_callback(engine.drain)
+        stack.push_async_callback(_stop, asyncio.create_task(_maintain(store)))
+        yield Hub(
+            store=store,
+            database=database,
+            engine=engine,
+            venues=venues,
+            support=_support(venues),
+            clock=clock,
+            max_read_rows=settings.store.max_read_rows,
+            backfill_timeout_s=settings.workers.backfill_timeout_s,
+        )
+
+
+async def _mirror_settings(database: Database, settings: Settings, now_ms: int) -> None:
+    async with database.begin() as connection:
+        await ensure_jobs(connection, JOBS, now_ms)
+        for venue in SUPPORT:
+            symbols = [Symbol(venue, root) for root in settings.subscriptions.get(venue, [])]
+            await replace_subscriptions(connection, venue, symbols, now_ms)
+
+
+async def _maintain(store: DuckdbSeriesStore) -> None:
+    while True:
+        await asyncio.sleep(MAINTENANCE_S)
+        try:
+            await asyncio.to_thread(store.maintain)
+        except StoreError as error:
+            # The next round tries again; reads and writes go on meanwhile.
+            _log.error("store maintenance failed", error=str(error))
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _support(venues: Mapping[str, Venue]) -> Support:
+    return SUPPORT | {code: venue.kinds for code, venue in venues.items() if code not in SUPPORT}

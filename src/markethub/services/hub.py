@@ -1,0 +1,27 @@
+"""What every use case works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markethub.control.database import Database
+from markethub.domain.support import Support
+from markethub.engine.engine import Engine
+from markethub.ports.clock import Clock
+from markethub.ports.store import SeriesStore
+from markethub.ports.venue import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The open parts of one running node; ``app.open_hub`` builds and closes it."""
+
+    store: SeriesStore
+    database: Database
+    engine: Engine
+    venues: Mapping[str, Venue]
+    support: Support
+    clock: Clock
+    max_read_rows: int
+    """Rows one read may answer with; more is an InputError that says so."""
+    backfill_timeout_s: float | None
+    """How long a backfill may run before it ends as TIMEOUT; None for as long as it takes."""

@@ -1,0 +1,100 @@
+"""The history of executions, and their end on demand."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from markethub.api.access import OpenHub, needs
+from markethub.api.openapi import document_errors
+from markethub.services import executions
+from markethub.services.executions import Execution as ExecutionRow
+from markethub.wire.executions import (
+    ChunkProgress,
+    Execution,
+    ExecutionDetail,
+    ExecutionList,
+    ExecutionQuery,
+)
+from markethub.wire.model import Text
+from markethub.wire.pagination import Pagination
+
+router = APIRouter(prefix="/api/v1", tags=["executions"])
+
+_ExecutionId = Annotated[Text, Path(description="an execution's id or trace id")]
+
+
+@router.get(
+    "/jobs/executions",
+    summary="List executions",
+    dependencies=[Depends(needs("read:jobs"))],
+    responses=document_errors(401, 403, 422, 503),
+)
+async def list_executions(hub: OpenHub, query: Annotated[ExecutionQuery, Query()]) -> ExecutionList:
+    """The execution history, newest first. Scope `read:jobs`.
+
+    `search` is part of a job's name or a status, or one of the words queued, running, completed, success,
+    failed, timeout.
+    """
+    page = await executions.list_executions(
+        hub,
+        search=query.search,
+        limit=query.limit,
+        offset=query.offset,
+        order_by=query.order_by,
+        order_desc=query.order_desc,
+        before_ms=query.before,
+        after_ms=query.after,
+    )
+    return ExecutionList(
+        data=[Execution(**_execution_fields(row)) for row in page.rows],
+        pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
+    )
+
+
+@router.get(
+    "/executions/{execution_id}",
+    summary="Show one execution",
+    dependencies=[Depends(needs("read:jobs"))],
+    responses=document_errors(401, 403, 404, 422, 503),
+)
+async def get_execution(hub: OpenHub, execution_id: _ExecutionId) -> ExecutionDetail:
+    """One execution with its progress. Scope `read:jobs`."""
+    row = await executions.get_execution(hub, execution_id)
+    return ExecutionDetail(
+        **_execution_fields(row),
+        chunks=ChunkProgress(total=row.chunks_total, done=row.chunks_done, failed=row.chunks_failed),
+        counters=dict(row.counters),
+    )
+
+
+@router.post(
+    "/executions/{execution_id}/cancel",
+    summary="Cancel an execution",
+    dependencies=[Depends(needs("write:backfill"))],
+    responses=document_errors(401, 403, 404, 409, 422, 503),
+)
+async def cancel_execution(hub: OpenHub, execution_id: _ExecutionId) -> Execution:
+    """End an execution as FAILURE with the error `cancelled`; what it stored stays.
+
+    Scope `write:backfill`.
+    """
+    row = await executions.cancel_execution(hub, execution_id)
+    return Execution(**_execution_fields(row))
+
+
+def _execution_fields(row: ExecutionRow) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "job_id": str(row.job_id),
+        "job_name": row.job_name,
+        "status": row.status,
+        "started_at": row.started_ms,
+        "completed_at": row.completed_ms,
+        "duration_ms": row.duration_ms,
+        "result": row.result,
+        "error": row.error,
+        "trace_id": row.trace_id,
+        "worker_id": row.worker_id,
+        "parameters_snapshot": row.parameters,
+        "created_at": row.created_ms,
+    }

@@ -1,0 +1,117 @@
+"""What the client's calls return: the server's JSON as plain dictionaries, typed."""
+
+from typing import Any, TypedDict
+
+
+class QueuedAnswer(TypedDict):
+    """An accepted backfill."""
+
+    execution_id: int
+    trace_id: str
+    status: str
+    message: str
+
+
+class PaginationAnswer(TypedDict):
+    """Where a page lies in the whole list; pages count from 1."""
+
+    page: int
+    page_size: int
+    total: int
+    total_pages: int
+    has_next: bool
+    has_prev: bool
+
+
+class ExecutionAnswer(TypedDict):
+    """One run of a job; times are ISO 8601 with a trailing Z, None until they happen."""
+
+    id: str
+    job_id: str
+    job_name: str
+    status: str
+    started_at: str | None
+    completed_at: str | None
+    duration_ms: int | None
+    result: dict[str, Any] | None
+    error: str | None
+    trace_id: str
+    worker_id: str | None
+    parameters_snapshot: dict[str, Any]
+    created_at: str
+
+
+class ChunkProgressAnswer(TypedDict):
+    """How many units of work there are, and how many ended well or badly."""
+
+    total: int
+    done: int
+    failed: int
+
+
+class ExecutionDetailAnswer(ExecutionAnswer):
+    """One execution with its progress."""
+
+    chunks: ChunkProgressAnswer
+    counters: dict[str, int]
+
+
+class ExecutionPage(TypedDict):
+    """A page of executions."""
+
+    data: list[ExecutionAnswer]
+    pagination: PaginationAnswer
+
+
+class LogAnswer(TypedDict):
+    """One log row."""
+
+    id: str
+    timestamp: str
+    level: str
+    message: str
+    trace_id: str | None
+    job_id: str | None
+    execution_id: str | None
+    worker_id: str | None
+
+
+class LogPage(TypedDict):
+    """A page of log rows."""
+
+    data: list[LogAnswer]
+    pagination: PaginationAnswer
+
+
+class SeriesAnswer(TypedDict):
+    """One stored series."""
+
+    symbol: str
+    interval: str
+    rows: int
+    first_open_time: str | None
+    last_open_time: str | None
+    revision: int
+
+
+class SeriesPage(TypedDict):
+    """Every stored series."""
+
+    data: list[SeriesAnswer]
+
+
+class HoleAnswer(TypedDict):
+    """A run of missing bars, ``[start, end)``."""
+
+    start: str
+    end: str
+    bars: int
+    reason: str
+
+
+class HolePage(TypedDict):
+    """The holes of one series."""
+
+    symbol: str
+    interval: str
+    data: list[HoleAnswer]

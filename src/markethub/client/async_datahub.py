@@ -1,0 +1,241 @@
+"""The asyncio client."""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+
+import httpx2
+
+from markethub.client import calls
+from markethub.client.answers import (
+    ExecutionAnswer,
+    ExecutionDetailAnswer,
+    ExecutionPage,
+    HolePage,
+    LogPage,
+    QueuedAnswer,
+    SeriesPage,
+)
+from markethub.client.calls import Call, Moment
+from markethub.client.connection import connection_options, request_options
+from markethub.client.datahub import Progress
+from markethub.client.discovery import Endpoint, find_endpoint
+from markethub.client.failures import Attempts, error_of, unreachable
+from markethub.client.frames import TableForm, convert_table
+from markethub.client.waiting import Patience
+from markethub.domain.errors import MarketHubError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+Answer = TypeVar("Answer")
+
+
+class AsyncDataHub:
+    """The asyncio twin of DataHub: the same calls, answers and errors.
+
+    It belongs to the event loop of its first call; close it there.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, timeout_s: float = 60.0) -> None:
+        self._given = (url, token)
+        self._timeout_s = timeout_s
+        self._open: tuple[Endpoint, httpx2.AsyncClient] | None = None
+
+    async def backfill_klines(
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        intervals: Sequence[str],
+        start_time: Moment,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_klines."""
+        return await self._send(
+            calls.backfill_klines(
+                symbols=symbols,
+                exchanges=exchanges,
+                intervals=intervals,
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    async def list_job_executions(
+        self,
+        search: str | None = None,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        order_by: str | None = None,
+        order_desc: bool | None = None,
+        before: Moment | None = None,
+        after: Moment | None = None,
+    ) -> ExecutionPage:
+        """As DataHub.list_job_executions."""
+        return await self._send(
+            calls.list_executions(
+                search=search,
+                limit=limit,
+                offset=offset,
+                order_by=order_by,
+                order_desc=order_desc,
+                before=before,
+                after=after,
+            )
+        )
+
+    async def list_logs(
+        self,
+        job_id: str | None = None,
+        *,
+        level: str | None = None,
+        search: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        before: Moment | None = None,
+        after: Moment | None = None,
+        order_desc: bool | None = None,
+    ) -> LogPage:
+        """As DataHub.list_logs."""
+        return await self._send(
+            calls.list_logs(
+                job_id=job_id,
+                level=level,
+                search=search,
+                limit=limit,
+                offset=offset,
+                before=before,
+                after=after,
+                order_desc=order_desc,
+            )
+        )
+
+    async def get_execution(self, execution_id: str | int) -> ExecutionDetailAnswer:
+        """As DataHub.get_execution."""
+        return await self._send(calls.get_execution(execution_id))
+
+    async def cancel_execution(self, execution_id: str | int) -> ExecutionAnswer:
+        """As DataHub.cancel_execution."""
+        return await self._send(calls.cancel_execution(execution_id))
+
+    async def wait(
+        self,
+        trace_id: str | int,
+        timeout: float | None = None,  # noqa: ASYNC109  (the twin's signature; asyncio.timeout would cut a call)
+        progress: Progress | None = None,
+    ) -> ExecutionDetailAnswer:
+        """As DataHub.wait."""
+        patience = Patience(trace_id, timeout)
+        while True:
+            seen = await self.get_execution(trace_id)
+            if progress is not None:
+                progress(seen)
+            delay_s = patience.delay_s_after(seen)
+            if delay_s is None:
+                return seen
+            await asyncio.sleep(delay_s)
+
+    @overload
+    async def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["arrow"] = "arrow",
+    ) -> "pa.Table": ...
+    @overload
+    async def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["pandas"],
+    ) -> "pd.DataFrame": ...
+    @overload
+    async def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["polars"],
+    ) -> "pl.DataFrame": ...
+    async def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: TableForm = "arrow",
+    ) -> Any:
+        """As DataHub.klines."""
+        table = await self._send(calls.read_klines(symbol, interval, start=start, end=end, limit=limit))
+        return convert_table(table, as_)
+
+    async def series(self) -> SeriesPage:
+        """As DataHub.series."""
+        return await self._send(calls.list_series())
+
+    async def holes(
+        self, symbol: str, interval: str, start: Moment | None = None, end: Moment | None = None
+    ) -> HolePage:
+        """As DataHub.holes."""
+        return await self._send(calls.find_holes(symbol, interval, start=start, end=end))
+
+    async def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened[1].aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _connect(self) -> tuple[Endpoint, httpx2.AsyncClient]:
+        if self._open is None:
+            endpoint = find_endpoint(*self._given)
+            client = httpx2.AsyncClient(**connection_options(endpoint, self._timeout_s))
+            self._open = (endpoint, client)
+        return self._open
+
+    async def _send(self, call: Call[Answer]) -> Answer:
+        attempts = Attempts(safe=call.safe)
+        while True:
+            try:
+                return await self._send_once(call)
+            except MarketHubError as error:
+                delay_s = attempts.delay_s_after(error)
+            await asyncio.sleep(delay_s)
+
+    async def _send_once(self, call: Call[Answer]) -> Answer:
+        endpoint, client = self._connect()
+        try:
+            response = await client.request(**request_options(endpoint, call))
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise unreachable(endpoint.url, error) from error
+        if not response.is_success:
+            raise error_of(response)
+        return call.read(response)

@@ -1,0 +1,181 @@
+"""The request core: what is sent for each call, how its answer is read. No I/O, so both clients share it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx2
+import orjson
+
+from markethub.client.answers import (
+    ExecutionAnswer,
+    ExecutionDetailAnswer,
+    ExecutionPage,
+    HolePage,
+    LogPage,
+    QueuedAnswer,
+    SeriesPage,
+)
+from markethub.client.failures import not_a_hub
+from markethub.domain.errors import InputError
+from markethub.domain.times import format_time, to_ms
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ARROW = "application/vnd.apache.arrow.stream"
+
+Answer = TypeVar("Answer")
+Moment = str | datetime
+"""ISO 8601 text, or a datetime; a naive one means UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Answer]):
+    """One request and the reader of its successful answer; only a ``safe`` one may be sent again."""
+
+    method: str
+    path: str
+    read: Callable[[httpx2.Response], Answer]
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    accept: str = "application/json"
+
+    @property
+    def safe(self) -> bool:
+        return self.method == "GET"
+
+
+def backfill_klines(
+    *,
+    symbols: Sequence[str] | None,
+    exchanges: Sequence[str] | None,
+    intervals: Sequence[str],
+    start_time: Moment,
+    end_time: Moment | None,
+) -> Call[QueuedAnswer]:
+    body = _given(
+        symbols=_listed(symbols, "symbols"),
+        exchanges=_listed(exchanges, "exchanges"),
+        intervals=_listed(intervals, "intervals"),
+        start_time=_write_time(start_time),
+        end_time=_write_time(end_time),
+    )
+    return Call("POST", "/api/v1/backfill/klines", _read_json, body=body)
+
+
+def list_executions(
+    *,
+    search: str | None,
+    limit: int | None,
+    offset: int | None,
+    order_by: str | None,
+    order_desc: bool | None,
+    before: Moment | None,
+    after: Moment | None,
+) -> Call[ExecutionPage]:
+    query = _given(
+        search=search,
+        limit=limit,
+        offset=offset,
+        order_by=order_by,
+        order_desc=_write_bool(order_desc),
+        before=_write_time(before),
+        after=_write_time(after),
+    )
+    return Call("GET", "/api/v1/jobs/executions", _read_json, query=query)
+
+
+def list_logs(
+    *,
+    job_id: str | None,
+    level: str | None,
+    search: str | None,
+    limit: int | None,
+    offset: int | None,
+    before: Moment | None,
+    after: Moment | None,
+    order_desc: bool | None,
+) -> Call[LogPage]:
+    query = _given(
+        job_id=job_id,
+        level=level,
+        search=search,
+        limit=limit,
+        offset=offset,
+        before=_write_time(before),
+        after=_write_time(after),
+        order_desc=_write_bool(order_desc),
+    )
+    return Call("GET", "/api/v1/logs", _read_json, query=query)
+
+
+def get_execution(execution_id: str | int) -> Call[ExecutionDetailAnswer]:
+    return Call("GET", _execution_path(execution_id), _read_json)
+
+
+def cancel_execution(execution_id: str | int) -> Call[ExecutionAnswer]:
+    return Call("POST", f"{_execution_path(execution_id)}/cancel", _read_json)
+
+
+def read_klines(
+    symbol: str, interval: str, *, start: Moment | None, end: Moment | None, limit: int | None
+) -> "Call[pa.Table]":
+    query = _given(
+        symbol=symbol, interval=interval, start=_write_time(start), end=_write_time(end), limit=limit
+    )
+    return Call("GET", "/api/v1/klines", _read_table, query={**query, "format": "arrow"}, accept=_ARROW)
+
+
+def list_series() -> Call[SeriesPage]:
+    return Call("GET", "/api/v1/series", _read_json)
+
+
+def find_holes(symbol: str, interval: str, *, start: Moment | None, end: Moment | None) -> Call[HolePage]:
+    query = _given(symbol=symbol, interval=interval, start=_write_time(start), end=_write_time(end))
+    return Call("GET", "/api/v1/klines/holes", _read_json, query=query)
+
+
+def _execution_path(execution_id: str | int) -> str:
+    return f"/api/v1/executions/{quote(str(execution_id), safe='')}"
+
+
+def _given(**values: object) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _listed(values: Sequence[str] | None, name: str) -> list[str] | None:
+    if isinstance(values, str):
+        # A string is a sequence of strings too, and "BTC" would be asked for letter by letter.
+        raise InputError(f"{name} takes a list of strings, not the string {values!r}")
+    return None if values is None else list(values)
+
+
+def _write_time(moment: Moment | None) -> str | None:
+    return format_time(to_ms(moment)) if isinstance(moment, datetime) else moment
+
+
+def _write_bool(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
+
+
+def _read_json(response: httpx2.Response) -> Any:  # noqa: ANN401  (each call names its shape)
+    try:
+        found = orjson.loads(response.content)
+    except orjson.JSONDecodeError as error:
+        raise not_a_hub(response) from error
+    if not isinstance(found, dict):
+        raise not_a_hub(response)
+    return found
+
+
+def _read_table(response: httpx2.Response) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415  (heavy; only who reads bars pays)
+
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(response.content)) as reader:
+            return reader.read_all()
+    except pa.ArrowInvalid as error:
+        raise not_a_hub(response) from error

@@ -1,0 +1,252 @@
+"""The blocking client."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+
+import httpx2
+
+from markethub.client import calls
+from markethub.client.answers import (
+    ExecutionAnswer,
+    ExecutionDetailAnswer,
+    ExecutionPage,
+    HolePage,
+    LogPage,
+    QueuedAnswer,
+    SeriesPage,
+)
+from markethub.client.calls import Call, Moment
+from markethub.client.connection import connection_options, request_options
+from markethub.client.discovery import Endpoint, find_endpoint
+from markethub.client.failures import Attempts, error_of, unreachable
+from markethub.client.frames import TableForm, convert_table
+from markethub.client.waiting import Patience
+from markethub.domain.errors import MarketHubError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+Answer = TypeVar("Answer")
+Progress = Callable[[ExecutionDetailAnswer], None]
+
+
+class DataHub:
+    """Talks to one MarketHub server; may be shared by threads.
+
+    Without ``url`` and ``token`` it looks in ``MARKETHUB_URL`` and ``MARKETHUB_TOKEN``, then for a server on
+    this machine. It connects at its first call, and after ``close`` at the next one. Every method raises the
+    errors of ``markethub.domain.errors``; reading calls are repeated a few times while the server is away,
+    others never, since nobody could tell whether the first one was carried out.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, timeout_s: float = 60.0) -> None:
+        self._given = (url, token)
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._open: tuple[Endpoint, httpx2.Client] | None = None
+
+    def backfill_klines(
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        intervals: Sequence[str],
+        start_time: Moment,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """Queue the download of bars with ``start_time <= open_time < end_time`` (now, when not given)."""
+        return self._send(
+            calls.backfill_klines(
+                symbols=symbols,
+                exchanges=exchanges,
+                intervals=intervals,
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    def list_job_executions(
+        self,
+        search: str | None = None,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        order_by: str | None = None,
+        order_desc: bool | None = None,
+        before: Moment | None = None,
+        after: Moment | None = None,
+    ) -> ExecutionPage:
+        """Return a page of the execution history, newest first unless asked otherwise."""
+        return self._send(
+            calls.list_executions(
+                search=search,
+                limit=limit,
+                offset=offset,
+                order_by=order_by,
+                order_desc=order_desc,
+                before=before,
+                after=after,
+            )
+        )
+
+    def list_logs(
+        self,
+        job_id: str | None = None,
+        *,
+        level: str | None = None,
+        search: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        before: Moment | None = None,
+        after: Moment | None = None,
+        order_desc: bool | None = None,
+    ) -> LogPage:
+        """Return a page of log rows, oldest first; ``job_id`` is a trace id, a job's name or an id."""
+        return self._send(
+            calls.list_logs(
+                job_id=job_id,
+                level=level,
+                search=search,
+                limit=limit,
+                offset=offset,
+                before=before,
+                after=after,
+                order_desc=order_desc,
+            )
+        )
+
+    def get_execution(self, execution_id: str | int) -> ExecutionDetailAnswer:
+        """Return one execution by its id or trace id."""
+        return self._send(calls.get_execution(execution_id))
+
+    def cancel_execution(self, execution_id: str | int) -> ExecutionAnswer:
+        """Ask for an execution's end; what it stored stays."""
+        return self._send(calls.cancel_execution(execution_id))
+
+    def wait(
+        self, trace_id: str | int, timeout: float | None = None, progress: Progress | None = None
+    ) -> ExecutionDetailAnswer:
+        """Return the execution once it has ended, however it ended: look at its ``status``.
+
+        ``progress`` is called with each state seen, the last one included. UnavailableError after ``timeout``
+        seconds; the execution itself goes on.
+        """
+        patience = Patience(trace_id, timeout)
+        while True:
+            seen = self.get_execution(trace_id)
+            if progress is not None:
+                progress(seen)
+            delay_s = patience.delay_s_after(seen)
+            if delay_s is None:
+                return seen
+            time.sleep(delay_s)
+
+    @overload
+    def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["arrow"] = "arrow",
+    ) -> "pa.Table": ...
+    @overload
+    def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["pandas"],
+    ) -> "pd.DataFrame": ...
+    @overload
+    def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["polars"],
+    ) -> "pl.DataFrame": ...
+    def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        limit: int | None = None,
+        as_: TableForm = "arrow",
+    ) -> Any:
+        """Return the stored bars with ``start <= open_time < end``, ascending, in the columns of KLINES.
+
+        ``limit`` keeps the first bars from a given start, else the newest ones.
+        """
+        table = self._send(calls.read_klines(symbol, interval, start=start, end=end, limit=limit))
+        return convert_table(table, as_)
+
+    def series(self) -> SeriesPage:
+        """Return every stored series, ascending by symbol and interval."""
+        return self._send(calls.list_series())
+
+    def holes(
+        self, symbol: str, interval: str, start: Moment | None = None, end: Moment | None = None
+    ) -> HolePage:
+        """Return the runs of bars that are not stored, ascending, each with the reason."""
+        return self._send(calls.find_holes(symbol, interval, start=start, end=end))
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        with self._lock:
+            opened, self._open = self._open, None
+        if opened is not None:
+            opened[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _connect(self) -> tuple[Endpoint, httpx2.Client]:
+        with self._lock:
+            if self._open is None:
+                endpoint = find_endpoint(*self._given)
+                client = httpx2.Client(**connection_options(endpoint, self._timeout_s))
+                self._open = (endpoint, client)
+            return self._open
+
+    def _send(self, call: Call[Answer]) -> Answer:
+        attempts = Attempts(safe=call.safe)
+        while True:
+            try:
+                return self._send_once(call)
+            except MarketHubError as error:
+                delay_s = attempts.delay_s_after(error)
+            time.sleep(delay_s)
+
+    def _send_once(self, call: Call[Answer]) -> Answer:
+        endpoint, client = self._connect()
+        try:
+            response = client.request(**request_options(endpoint, call))
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise unreachable(endpoint.url, error) from error
+        if not response.is_success:
+            raise error_of(response)
+        return call.read(response)

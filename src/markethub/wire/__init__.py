@@ -1,0 +1,1 @@
+"""The shapes that cross the network: requests as they arrive, answers as they leave."""

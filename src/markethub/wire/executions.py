@@ -1,0 +1,60 @@
+"""Runs of jobs. Source: jobs_api, "All executions"."""
+
+from typing import Any
+
+from markethub.domain.execution import ExecutionStatus
+from markethub.wire.model import AnswerModel, RequestModel, SearchText, Text
+from markethub.wire.pagination import Limit, Offset, Pagination
+from markethub.wire.times import AnswerTime, OptionalRequestTime
+
+
+class ExecutionQuery(RequestModel):
+    """Which executions to list; ``search`` matches name and status, ``after``/``before`` are half-open."""
+
+    search: SearchText | None = None
+    limit: Limit = 50
+    offset: Offset = 0
+    order_by: Text = "started_at"
+    order_desc: bool = True
+    before: OptionalRequestTime = None
+    after: OptionalRequestTime = None
+
+
+class Execution(AnswerModel):
+    """One run of a job; ids are strings as the contract has them, times are null until they happen."""
+
+    id: str
+    job_id: str
+    job_name: str
+    status: ExecutionStatus
+    started_at: AnswerTime | None
+    completed_at: AnswerTime | None
+    duration_ms: int | None
+    result: dict[str, Any] | None
+    error: str | None
+    trace_id: str
+    worker_id: str | None
+    parameters_snapshot: dict[str, Any]
+    created_at: AnswerTime
+
+
+class ExecutionList(AnswerModel):
+    """A page of executions."""
+
+    data: list[Execution]
+    pagination: Pagination
+
+
+class ChunkProgress(AnswerModel):
+    """How many units of work an execution has, and how many ended well or badly."""
+
+    total: int
+    done: int
+    failed: int
+
+
+class ExecutionDetail(Execution):
+    """One execution with its progress; ``counters`` are the sums so far of what its chunks did."""
+
+    chunks: ChunkProgress
+    counters: dict[str, int]

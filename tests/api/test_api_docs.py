@@ -1,0 +1,125 @@
+"""The OpenAPI document names every route, status and parameter, and the page shows them without a network."""
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+
+from markethub.api.app import create_api
+from markethub.api.docs import render_docs
+
+ERRORS = {
+    ("post", "/api/v1/backfill/klines"): {401, 403, 413, 422, 500, 503},
+    ("get", "/api/v1/jobs/executions"): {401, 403, 422, 500, 503},
+    ("get", "/api/v1/executions/{execution_id}"): {401, 403, 404, 422, 500, 503},
+    ("post", "/api/v1/executions/{execution_id}/cancel"): {401, 403, 404, 409, 422, 500, 503},
+    ("get", "/api/v1/logs"): {401, 403, 422, 500, 503},
+    ("get", "/api/v1/klines"): {401, 403, 422, 500, 503},
+    ("get", "/api/v1/klines/holes"): {401, 403, 422, 500, 503},
+    ("get", "/api/v1/series"): {401, 403, 500, 503},
+    ("get", "/healthz"): {500, 503},
+    ("get", "/metrics"): {401, 403, 500, 503},
+}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_api().openapi()
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method, path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_status_of_every_route_is_documented(document: dict[str, Any]) -> None:
+    documented = {
+        route: {int(status) for status in operation["responses"]}
+        for route, operation in operations(document).items()
+    }
+    assert documented == {route: errors | {200} for route, errors in ERRORS.items()}
+
+
+def test_errors_are_documented_as_the_envelope(document: dict[str, Any]) -> None:
+    for route, operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            if status != "200" and (route, status) != (("get", "/healthz"), "503"):
+                schema = response["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ErrorEnvelope"}
+    assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
+
+
+def test_data_routes_ask_for_a_bearer_token(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for (_, path), operation in operations(document).items():
+        assert ("security" in operation) == path.startswith("/api/v1")
+        if path.startswith("/api/v1"):
+            assert re.search(r"Scope `(read|write):\w+`", operation["description"])
+
+
+def test_bodies_and_parameters_are_documented(document: dict[str, Any]) -> None:
+    body = operations(document)["post", "/api/v1/backfill/klines"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert set(schema["properties"]) == {"exchanges", "symbols", "intervals", "start_time", "end_time"}
+    assert schema["required"] == ["intervals", "start_time"]
+    klines = operations(document)["get", "/api/v1/klines"]
+    assert {parameter["name"] for parameter in klines["parameters"]} == {
+        "symbol", "interval", "start", "end", "limit", "format",
+    }  # fmt: skip
+    assert set(klines["responses"]["200"]["content"]) == {
+        "application/json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet",
+        "text/csv; charset=utf-8",
+    }  # fmt: skip
+
+
+def test_the_page_shows_all_of_it_and_needs_nothing_else(
+    document: dict[str, Any], stranger: httpx2.Client
+) -> None:
+    response = stranger.get("/docs")
+    assert response.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    page = response.text
+    for (method, path), operation in operations(document).items():
+        assert f"<b>{method.upper()}</b> <code>{path}</code>" in page
+        for parameter in operation.get("parameters", []):
+            assert f"<code>{parameter['name']}</code>" in page
+    for name in document["components"]["schemas"]:
+        assert f"id='{name}'" in page
+    for target in re.findall(r"href='#(\w+)'", page):
+        assert f"id='{target}'" in page
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=['\"]?(https?:)?//", page)
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    evil = "<script>alert(1)</script>"
+    page = render_docs(
+        {
+            "info": {"title": evil, "version": evil, "description": evil},
+            "paths": {
+                f"/{evil}": {
+                    "get": {
+                        "summary": evil,
+                        "description": evil,
+                        "parameters": [
+                            {
+                                "name": evil,
+                                "in": "query",
+                                "schema": {"type": evil, "enum": [evil]},
+                                "description": evil,
+                            }
+                        ],
+                        "responses": {
+                            evil: {"description": evil, "content": {evil: {"schema": {"$ref": evil}}}}
+                        },
+                    }
+                }
+            },
+            "components": {"schemas": {evil: {"description": evil, "properties": {evil: {"type": evil}}}}},
+        }
+    )
+    assert "<script" not in page

@@ -1,0 +1,452 @@
+"""What the clients send, and how they take answers and failures; every test runs on both."""
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from markethub.client import AsyncDataHub, DataHub
+from markethub.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    MarketHubError,
+    MissingExtraError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from markethub.tables.klines import KLINES
+
+TOKEN = "mh_abcd1234_secret"
+
+
+@dataclass
+class Reply:
+    """One scripted answer; with ``declared_length`` the connection closes after the body, promised or not."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    declared_length: int | None = None
+
+    @classmethod
+    def error(cls, status: int, code: str, message: str, **headers: str) -> "Reply":
+        body = orjson.dumps({"error": {"code": code, "message": message}})
+        return cls(status, body, {"Content-Type": "application/json", **headers})
+
+    @classmethod
+    def json(cls, value: object) -> "Reply":
+        return cls(body=orjson.dumps(value))
+
+
+@dataclass
+class Seen:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class ScriptedServer:
+    """Answers with ``replies`` in order, the last one again and again; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self.seen: list[Seen] = []
+        self._lock = threading.Lock()
+        script = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_request(self) -> None:
+                length = int(self.headers.get("content-length", 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                reply = script.take(Seen(self.command, self.path, headers, self.rfile.read(length)))
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                promised = reply.declared_length
+                self.send_header("Content-Length", str(len(reply.body) if promised is None else promised))
+                self.end_headers()
+                self.wfile.write(reply.body)
+                if promised is not None:
+                    self.close_connection = True
+
+            do_GET = do_POST = handle_request  # noqa: N815  (the base's names)
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (the base's name)
+                pass
+
+        class Server(ThreadingHTTPServer):
+            # With the default of 5, connections that come together wait a second for their second try.
+            request_queue_size = 64
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def take(self, seen: Seen) -> Reply:
+        with self._lock:
+            self.seen.append(seen)
+            return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Caller:
+    """Calls a method of either client by name, and waits for its answer."""
+
+    def __init__(self, kind: str, url: str, timeout_s: float) -> None:
+        self._runner = asyncio.Runner() if kind == "asyncio" else None
+        client_type = AsyncDataHub if kind == "asyncio" else DataHub
+        self.client: Any = client_type(url, TOKEN, timeout_s=timeout_s)
+
+    def __call__(self, method: str, *arguments: object, **named: object) -> Any:  # noqa: ANN401  (any method's answer)
+        found = getattr(self.client, method)(*arguments, **named)
+        return found if self._runner is None else self._runner.run(found)
+
+    def close(self) -> None:
+        self("close")
+        if self._runner is not None:
+            self._runner.close()
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    scripted = ScriptedServer()
+    yield scripted
+    scripted.stop()
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def call(request: pytest.FixtureRequest, server: ScriptedServer) -> Iterator[Caller]:
+    caller = Caller(request.param, server.url, timeout_s=5)
+    yield caller
+    caller.close()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record the pauses between attempts instead of sitting through them."""
+    waited: list[float] = []
+
+    async def wait(delay_s: float) -> None:
+        waited.append(delay_s)
+
+    # The clients' own names only: the modules themselves belong to every other thread too.
+    monkeypatch.setattr("markethub.client.datahub.time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr("markethub.client.async_datahub.asyncio", SimpleNamespace(sleep=wait))
+    return waited
+
+
+def query_of(seen: Seen) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(seen.path).query).items()}
+
+
+def execution(status: str) -> Mapping[str, object]:
+    return {"id": "7", "trace_id": "backfill_kline_a1b2c3d4", "status": status}
+
+
+def test_a_backfill_sends_what_was_given_and_nothing_else(call: Caller, server: ScriptedServer) -> None:
+    queued = {"execution_id": 7, "trace_id": "backfill_kline_a1b2c3d4", "status": "queued", "message": "m"}
+    server.replies = [Reply.json(queued)]
+    answer = call(
+        "backfill_klines",
+        symbols=("SOL_USDT.BNC",),
+        intervals=["1h", "1d"],
+        start_time=datetime(2026, 1, 1, 8, tzinfo=timezone(timedelta(hours=8))),
+    )
+    assert answer == queued
+    [seen] = server.seen
+    assert (seen.method, seen.path) == ("POST", "/api/v1/backfill/klines")
+    assert seen.headers["authorization"] == f"Bearer {TOKEN}"
+    assert seen.headers["content-type"] == "application/json"
+    assert seen.headers["user-agent"].startswith("markethub/")
+    assert json.loads(seen.body) == {
+        "symbols": ["SOL_USDT.BNC"],
+        "intervals": ["1h", "1d"],
+        "start_time": "2026-01-01T00:00:00Z",
+    }
+
+
+def test_lists_send_their_filters(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.json({"data": [], "pagination": {}})]
+    call("list_job_executions", search="failed", limit=10, order_desc=True, after="2026-01-01T00:00:00Z")
+    call(
+        "list_logs", job_id="a&b=c", level="ERROR", before=datetime(2026, 1, 1, tzinfo=UTC), order_desc=False
+    )
+    executions, logs = server.seen
+    assert urlsplit(executions.path).path == "/api/v1/jobs/executions"
+    assert query_of(executions) == {
+        "search": "failed",
+        "limit": "10",
+        "order_desc": "true",
+        "after": "2026-01-01T00:00:00Z",
+    }
+    assert urlsplit(logs.path).path == "/api/v1/logs"
+    assert query_of(logs) == {
+        "job_id": "a&b=c",
+        "level": "ERROR",
+        "before": "2026-01-01T00:00:00Z",
+        "order_desc": "false",
+    }
+
+
+def test_paths_are_quoted(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.json({})]
+    call("get_execution", "../x?y#z")
+    call("cancel_execution", 12)
+    assert [(seen.method, seen.path) for seen in server.seen] == [
+        ("GET", "/api/v1/executions/..%2Fx%3Fy%23z"),
+        ("POST", "/api/v1/executions/12/cancel"),
+    ]
+
+
+def test_series_and_holes(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.json({"data": []})]
+    assert call("series") == {"data": []}
+    call("holes", "BTC_USDT.BNC", "1h", start="2026-01-01", end="2026-02-01")
+    assert query_of(server.seen[1]) == {
+        "symbol": "BTC_USDT.BNC",
+        "interval": "1h",
+        "start": "2026-01-01",
+        "end": "2026-02-01",
+    }
+
+
+def test_klines_come_as_arrow_polars_or_pandas(call: Caller, server: ScriptedServer) -> None:
+    row = dict.fromkeys(KLINES.names[1:], 1.5) | {"open_time": 1_767_225_600_000, "trades": None}
+    table = pa.table({name: pa.array([row[name]], KLINES.field(name).type) for name in KLINES.names}, KLINES)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, KLINES) as writer:
+        writer.write_table(table)
+    server.replies = [Reply(body=sink.getvalue().to_pybytes())]
+    assert call("klines", "BTC_USDT.BNC", "1h", limit=1).equals(table)
+    assert server.seen[0].headers["accept"] == "application/vnd.apache.arrow.stream"
+    assert query_of(server.seen[0])["format"] == "arrow"
+    as_polars = call("klines", "BTC_USDT.BNC", "1h", as_="polars")
+    assert isinstance(as_polars, pl.DataFrame)
+    assert as_polars["open_time"].to_list() == [datetime(2026, 1, 1, tzinfo=UTC)]
+    as_pandas = call("klines", "BTC_USDT.BNC", "1h", as_="pandas")
+    assert isinstance(as_pandas, pd.DataFrame)
+    assert as_pandas["open_time"].tolist() == [pd.Timestamp("2026-01-01", tz="UTC")]
+    with pytest.raises(InputError, match="arrow, pandas, polars"):
+        call("klines", "BTC_USDT.BNC", "1h", as_="list")
+
+
+def test_without_pandas_the_error_names_the_extra(
+    call: Caller, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, KLINES):
+        pass
+    server.replies = [Reply(body=sink.getvalue().to_pybytes())]
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"markethub\[pandas\]"):
+        call("klines", "BTC_USDT.BNC", "1h", as_="pandas")
+
+
+@pytest.mark.parametrize("name", ["symbols", "exchanges", "intervals"])
+def test_a_string_is_not_taken_for_a_list(call: Caller, server: ScriptedServer, name: str) -> None:
+    given: dict[str, object] = {"intervals": ["1h"], "start_time": "2026-01-01", name: "1h"}
+    with pytest.raises(InputError, match=f"{name} takes a list"):
+        call("backfill_klines", **given)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (422, "VALIDATION_ERROR", InputError),
+        (401, "UNAUTHORIZED", UnauthorizedError),
+        (403, "FORBIDDEN", ForbiddenError),
+        (404, "NOT_FOUND", NotFoundError),
+        (409, "CONFLICT", ConflictError),
+        (413, "PAYLOAD_TOO_LARGE", InputError),
+        (405, "METHOD_NOT_ALLOWED", InputError),
+        (500, "INTERNAL", MarketHubError),
+        (502, "SOMETHING_NEW", MarketHubError),
+    ],
+)
+def test_the_envelope_becomes_the_domain_error(
+    call: Caller, server: ScriptedServer, status: int, code: str, kind: type[MarketHubError]
+) -> None:
+    server.replies = [Reply.error(status, code, "limit 0 is wrong")]
+    with pytest.raises(MarketHubError) as caught:
+        call("series")
+    assert type(caught.value) is kind
+    assert str(caught.value) == "limit 0 is wrong"
+    assert len(server.seen) == 1
+
+
+def test_a_reading_call_is_repeated_while_the_hub_is_away(
+    call: Caller, server: ScriptedServer, waits: list[float]
+) -> None:
+    away = Reply.error(503, "UNAVAILABLE", "starting")
+    server.replies = [away, away, Reply.json({"data": []})]
+    assert call("series") == {"data": []}
+    assert len(server.seen) == 3
+    assert len(waits) == 2
+    assert 0 < waits[0] < waits[1]
+
+
+def test_it_gives_up_after_four_attempts(call: Caller, server: ScriptedServer, waits: list[float]) -> None:
+    server.replies = [Reply.error(503, "UNAVAILABLE", "starting")]
+    with pytest.raises(UnavailableError, match="starting"):
+        call("series")
+    assert len(server.seen) == 4
+    assert len(waits) == 3
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_writing_call_is_sent_once(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.error(503, "UNAVAILABLE", "draining")]
+    with pytest.raises(UnavailableError, match="draining"):
+        call("cancel_execution", "7")
+    with pytest.raises(UnavailableError, match="draining"):
+        call("backfill_klines", intervals=["1h"], start_time="2026-01-01")
+    assert len(server.seen) == 2
+
+
+def test_too_many_requests_waits_as_long_as_asked(
+    call: Caller, server: ScriptedServer, waits: list[float]
+) -> None:
+    headers = {"Retry-After": "7"}
+    server.replies = [Reply.error(429, "RATE_LIMITED", "slow down", **headers), Reply.json({"data": []})]
+    call("series")
+    assert waits == [7.0]
+
+
+def test_a_long_ban_is_reported_rather_than_sat_through(
+    call: Caller, server: ScriptedServer, waits: list[float]
+) -> None:
+    server.replies = [Reply.error(429, "RATE_LIMITED", "slow down", **{"Retry-After": "3600"})]
+    with pytest.raises(RateLimitedError) as caught:
+        call("series")
+    assert caught.value.retry_after_s == 3600
+    assert waits == []
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=502, body=b"<html>bad gateway</html>", headers={"Content-Type": "text/html"}),
+        Reply(status=404, body=b"not here", headers={"Content-Type": "text/plain"}),
+        Reply(status=302, body=b"", headers={"Location": "http://example.com/login"}),
+        Reply(status=200, body=b"<html>welcome</html>", headers={"Content-Type": "text/html"}),
+        Reply(status=200, body=b"[1]"),
+        Reply(status=500, body=b'{"error": "plain"}'),
+    ],
+)
+def test_something_else_at_the_address_is_said_so(call: Caller, server: ScriptedServer, reply: Reply) -> None:
+    server.replies = [reply]
+    with pytest.raises(UnavailableError, match="does not answer like a MarketHub server") as caught:
+        call("series")
+    assert server.url in str(caught.value)
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_table_that_is_no_arrow_stream_is_refused(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply(body=b"open_time,open\n")]
+    with pytest.raises(UnavailableError, match="does not answer like"):
+        call("klines", "BTC_USDT.BNC", "1h")
+
+
+def test_a_broken_connection_is_tried_again(call: Caller, server: ScriptedServer, waits: list[float]) -> None:
+    server.replies = [Reply(body=b'{"data"', declared_length=5000), Reply.json({"data": []})]
+    assert call("series") == {"data": []}
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_nobody_listening_names_the_address(kind: str, waits: list[float]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        caller = Caller(kind, url, timeout_s=5)
+        with pytest.raises(UnavailableError, match=url):
+            caller("series")
+        caller.close()
+    assert len(waits) == 3
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+@pytest.mark.usefixtures("waits")
+def test_a_silent_server_ends_in_a_timeout(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        caller = Caller(kind, url, timeout_s=0.05)
+        with pytest.raises(UnavailableError, match="Timeout"):
+            caller("cancel_execution", 1)
+        caller.close()
+
+
+def test_wait_looks_until_the_end_and_tells_progress(
+    call: Caller, server: ScriptedServer, waits: list[float]
+) -> None:
+    server.replies = [
+        Reply.json(execution(status)) for status in ("PENDING", "RUNNING", "RUNNING", "FAILURE")
+    ]
+    seen: list[str] = []
+    ended = call("wait", "backfill_kline_a1b2c3d4", progress=lambda state: seen.append(state["status"]))
+    assert ended["status"] == "FAILURE"
+    assert seen == ["PENDING", "RUNNING", "RUNNING", "FAILURE"]
+    assert waits == sorted(waits)
+    assert len(waits) == 3
+
+
+def test_wait_gives_up_at_its_timeout(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.json(execution("RUNNING"))]
+    with pytest.raises(UnavailableError, match="still RUNNING"):
+        call("wait", "backfill_kline_a1b2c3d4", timeout=0.01)
+
+
+def test_a_closed_client_opens_again(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.json({"data": []})]
+    call("series")
+    call("close")
+    call("series")
+    assert len(server.seen) == 2
+
+
+def test_threads_share_one_client(server: ScriptedServer) -> None:
+    server.replies = [Reply.json({"data": []})]
+    answers: list[object] = []
+    with DataHub(server.url, TOKEN) as hub:
+        threads = [threading.Thread(target=lambda: answers.append(hub.series())) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers == [{"data": []}] * 16
+
+
+async def test_the_async_client_works_side_by_side(server: ScriptedServer) -> None:
+    server.replies = [Reply.json({"data": []})]
+    async with AsyncDataHub(server.url, TOKEN) as hub:
+        assert await asyncio.gather(*(hub.series() for _ in range(8))) == [{"data": []}] * 8

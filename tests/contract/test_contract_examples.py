@@ -1,0 +1,220 @@
+"""The documents' own examples, run as they are written against a live hub.
+
+``examples/`` holds them word for word; only the address and the token are put in.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+import markethub
+from markethub import DataHub
+from tests.api.served_hub import ServedHub
+
+EXAMPLES = Path(__file__).parent / "examples"
+TRACE_ID = re.compile(r"backfill_kline_[a-z0-9]{8}")
+BACKFILL = {"symbols": ["BTC_USDT.BNC"], "intervals": ["1h"], "start_time": "2026-01-01T00:00:00Z"}
+
+
+def example(name: str) -> Any:  # noqa: ANN401  (whatever the document shows)
+    return json.loads((EXAMPLES / name).read_text(encoding="utf-8"))
+
+
+def run_curl(name: str, served: ServedHub) -> httpx2.Response:
+    """Send what the documented curl command sends."""
+    command = (EXAMPLES / name).read_text(encoding="utf-8")
+    command = command.replace("https://api.datahub.example.com", served.url)
+    command = command.replace("YOUR_TOKEN", served.tokens["admin"])
+    words = iter(shlex.split(command.replace("\\\n", " "), comments=True))
+    assert next(words) == "curl"
+    method, url, content, headers = "GET", "", None, {}
+    for word in words:
+        if word == "-X":
+            method = next(words)
+        elif word == "-H":
+            key, _, value = next(words).partition(": ")
+            headers[key] = value
+        elif word == "-d":
+            content = next(words)
+        else:
+            url = word
+    with httpx2.Client(verify=False, trust_env=False) as client:
+        return client.request(method, url, content=content, headers=headers)
+
+
+def shape(value: object) -> object:
+    """Keys and JSON types; what an object holds under free keys is not part of the contract."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return type(value).__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("backfill_klines_symbols.sh", "Kline backfill queued | exchanges=2 | symbols=3"),
+        ("backfill_klines_exchanges.sh", "Kline backfill queued | exchanges=2 | symbols=3"),
+        ("backfill_klines_everything.sh", "Kline backfill queued | exchanges=2 | symbols=3"),
+    ],
+)
+def test_a_documented_backfill_is_answered_as_documented(served: ServedHub, name: str, message: str) -> None:
+    response = run_curl(name, served)
+    assert response.status_code == 200
+    answer = response.json()
+    for documented in ("general_response.json", "backfill_klines_response.json"):
+        expected = example(documented)
+        assert shape(answer) == shape(expected)
+        assert list(answer) == list(expected)
+        assert answer["status"] == expected["status"]
+        assert answer["message"] == message == expected["message"]
+        assert TRACE_ID.fullmatch(expected["trace_id"])
+    assert TRACE_ID.fullmatch(answer["trace_id"])
+
+
+def test_the_documented_tool_calls_are_calls_of_the_client(client: DataHub) -> None:
+    for name in ("backfill_klines_tool.json", "executions_tool.json"):
+        documented = example(name)
+        method = getattr(client, documented["tool"].removeprefix("datahub_"))
+        answer = method(**documented["parameters"])
+        assert set(answer) in ({"execution_id", "trace_id", "status", "message"}, {"data", "pagination"})
+
+
+@pytest.fixture(scope="session")
+def succeeded(client: DataHub) -> str:
+    queued = client.backfill_klines(
+        ["BTC_USDT.BNC"],
+        intervals=["1h"],
+        start_time="2026-01-01T00:00:00Z",
+        end_time="2026-01-15T00:00:00Z",
+    )
+    ended = client.wait(queued["trace_id"], timeout=60)
+    assert ended["status"] == "SUCCESS", ended["error"]
+    return ended["id"]
+
+
+@pytest.fixture(scope="session")
+def failed(client: DataHub) -> str:
+    queued = client.backfill_klines(
+        ["BTC_USDT.OKX"], intervals=["1h"], start_time="2026-01-01T00:00:00Z", end_time="2026-01-15T00:00:00Z"
+    )
+    ended = client.wait(queued["trace_id"], timeout=60)
+    assert ended["status"] == "FAILURE"
+    return ended["id"]
+
+
+@pytest.mark.parametrize("name", ["executions_latest.sh", "executions_failed.sh", "executions_range.sh"])
+@pytest.mark.usefixtures("succeeded", "failed")
+def test_documented_lists_have_the_documented_shape(served: ServedHub, name: str) -> None:
+    response = run_curl(name, served)
+    assert response.status_code == 200
+    answer, expected = response.json(), example("executions_response.json")
+    assert list(answer) == list(expected)
+    assert shape(answer["pagination"]) == shape(expected["pagination"])
+    assert list(answer["pagination"]) == list(expected["pagination"])
+    assert answer["pagination"]["page_size"] == 50
+    for row in answer["data"]:
+        assert list(row) == list(expected["data"][0])
+    if name == "executions_failed.sh":
+        assert {row["status"] for row in answer["data"]} == {"FAILURE"}
+    if name == "executions_range.sh":
+        assert answer["data"] == []  # this hub did not exist in that fortnight
+
+
+def test_executions_carry_the_documented_types(served: ServedHub, succeeded: str, failed: str) -> None:
+    rows = {row["id"]: row for row in run_curl("executions_latest.sh", served).json()["data"]}
+    free = ("result", "parameters_snapshot")
+    for row_id, documented in zip(
+        (succeeded, failed), example("executions_response.json")["data"], strict=True
+    ):
+        row = rows[row_id]
+        assert row["status"] == documented["status"]
+        for key, value in documented.items():
+            if key != "worker_id" or row["status"] == "SUCCESS":
+                assert type(row[key]) is type(value), key
+            if key.endswith("_at"):
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", row[key])
+        assert all(isinstance(row[key], dict) for key in free)
+    result = rows[succeeded]["result"]
+    assert set(example("executions_response.json")["data"][0]["result"]) <= set(result)
+    assert result["processed"] == result["inserted"] + result["updated"] + result["unchanged"]
+    assert "BTC_USDT.OKX" in rows[failed]["error"]
+
+
+def run_snippet(name: str, served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run a documented Python snippet with the ready client; return what it prints."""
+    printed: list[str] = []
+    monkeypatch.setenv("MARKETHUB_URL", served.url)
+    monkeypatch.setenv("MARKETHUB_TOKEN", served.tokens["admin"])
+    code = compile((EXAMPLES / name).read_text(encoding="utf-8"), name, "exec")
+    markethub.datahub.close()
+    try:
+        exec(code, {"datahub": markethub.datahub, "print": printed.append})  # noqa: S102  (our own files)
+    finally:
+        markethub.datahub.close()
+    return printed
+
+
+def test_the_snippet_that_follows_a_backfill(served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, *lines = run_snippet("follow_a_backfill.py.txt", served, monkeypatch)
+    assert re.fullmatch(rf"任务已提交，Trace ID: {TRACE_ID.pattern}", told)
+    assert lines[0] == "[INFO] Kline backfill queued | exchanges=1 | symbols=1"
+
+
+def test_the_snippet_that_initialises_a_symbol(served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_snippet("initialise_klines.py.txt", served, monkeypatch) == []
+    with DataHub(served.url, served.tokens["read:jobs"]) as client:
+        newest = client.list_job_executions(limit=1, order_by="id")["data"][0]
+    assert newest["parameters_snapshot"]["symbols"] == ["SOL_USDT.BNC"]
+    assert newest["parameters_snapshot"]["intervals"] == ["1h", "1d"]
+
+
+@pytest.mark.usefixtures("failed")
+def test_the_snippet_that_watches_failures(served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = run_snippet("watch_failures.py.txt", served, monkeypatch)
+    assert any(line.startswith("任务 backfill_kline 失败: ") for line in printed)
+    assert any(TRACE_ID.search(line) for line in printed)
+
+
+def test_what_was_backfilled_can_be_read_in_every_form(client: DataHub, succeeded: str) -> None:
+    assert succeeded
+    span = ("2026-01-01", "2026-01-15")
+    table = client.klines("BTC_USDT.BNC", "1h", *span)
+    holes = client.holes("BTC_USDT.BNC", "1h", *span)["data"]
+    assert len(table) + sum(hole["bars"] for hole in holes) == 14 * 24
+    frame = client.klines("BTC_USDT.BNC", "1h", *span, as_="polars")
+    assert frame["close"].to_list() == table.column("close").to_pylist()
+    assert any(series["symbol"] == "BTC_USDT.BNC" for series in client.series()["data"])
+
+
+def test_a_repeated_backfill_inserts_nothing(client: DataHub, succeeded: str) -> None:
+    assert succeeded
+    queued = client.backfill_klines(**BACKFILL, end_time="2026-01-15T00:00:00Z")  # type: ignore[arg-type]
+    ended = client.wait(queued["trace_id"], timeout=60)
+    assert ended["result"] is not None
+    assert (ended["result"]["inserted"], ended["result"]["updated"]) == (0, 0)
+
+
+def test_a_program_on_the_same_machine_needs_no_settings(served: ServedHub, tmp_path: Path) -> None:
+    """``from markethub import datahub`` finds the hub and its token by the files that a server leaves."""
+    (tmp_path / "server.json").write_text(json.dumps({"url": served.url, "pid": 1}))
+    (tmp_path / "admin.token").write_text(served.tokens["admin"])
+    program = "from markethub import datahub; print(datahub.list_job_executions(limit=1)['pagination'])"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MARKETHUB_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"MARKETHUB_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'page_size': 1" in done.stdout

@@ -1,0 +1,1 @@
+"""The command line: each command parses, asks the hub or a service, and prints."""

@@ -1,0 +1,83 @@
+"""``executions`` and ``logs``."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Node
+from tests.cli.invocation import Run
+
+
+def test_the_list_has_one_line_an_execution(local: Run, node: Node) -> None:
+    listed = local("executions", "list", "--limit", "1000")
+    row = next(row for row in listed.table() if row[1] == node.trace_id)
+    assert row[2:4] == ["backfill_kline", "SUCCESS"]
+    assert row[6:] == ["1382", ""]
+    page = json.loads(local("executions", "list", "--json", "--limit", "1").out)
+    assert (len(page["data"]), page["pagination"]["page_size"]) == (1, 1)
+    assert local("executions", "list", "--search", "nothing_like_it").table() == []
+    assert local("executions", "list", "--before", "2020-01-01").table() == []
+
+
+def test_show_tells_parameters_and_counts(local: Run, node: Node) -> None:
+    shown = local("executions", "show", node.trace_id)
+    fields = {row[0]: row[1] for row in shown.table()}
+    assert fields["status"] == "SUCCESS"
+    assert fields["counter inserted"] == "1382"
+    assert fields["parameter symbols"] == "BTC_USDT.BNC"
+    assert fields["parameter start_time"] == "2018-01-01T00:00:00Z"
+    assert fields["chunks"] == "1 done, 0 failed, 1 in all"
+    by_id = json.loads(local("executions", "show", fields["id"], "--json").out)
+    assert by_id["trace_id"] == node.trace_id
+
+
+@pytest.mark.parametrize("verb", ["show", "cancel"])
+def test_an_unknown_execution_is_a_plain_error(local: Run, verb: str) -> None:
+    outcome = local("executions", verb, "backfill_kline_00000000")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == "error: Execution not found: backfill_kline_00000000\n"
+
+
+def test_logs_of_one_execution_oldest_first(local: Run, node: Node) -> None:
+    lines = local("logs", node.trace_id).out.splitlines()
+    assert "Kline backfill queued | exchanges=1 | symbols=1" in lines[0]
+    assert "Ended as SUCCESS" in lines[-1]
+    assert all(line.split()[0].endswith("Z") for line in lines)
+    assert lines == sorted(lines, key=lambda line: line.split()[0])
+
+
+def test_the_newest_lines_are_shown_and_the_rest_is_counted(local: Run, node: Node) -> None:
+    everything = local("logs", node.trace_id).out.splitlines()
+    newest = local("logs", node.trace_id, "--limit", "1")
+    assert newest.out.splitlines() == everything[-1:]
+    assert newest.err.startswith(f"{len(everything) - 1} earlier lines")
+
+
+def test_lines_of_several_executions_carry_their_trace_id(local: Run, node: Node) -> None:
+    found = local("logs", "--search", "queued", "--limit", "1000").out.splitlines()
+    assert any(node.trace_id in line for line in found)
+    rows = [
+        json.loads(line)
+        for line in local("logs", "--json", "--level", "info", "--limit", "5").out.splitlines()
+    ]
+    assert [row["level"] for row in rows] == ["INFO"] * 5
+
+
+def test_following_an_ended_execution_ends_and_repeats_nothing(local: Run, node: Node) -> None:
+    everything = local("logs", node.trace_id).out
+    assert local("logs", node.trace_id, "--follow").out == everything
+    assert (
+        local("logs", node.trace_id, "--follow", "--limit", "1").out.splitlines()
+        == everything.splitlines()[-1:]
+    )
+
+
+def test_no_lines_are_said_to_be_none(local: Run) -> None:
+    outcome = local("logs", "backfill_kline_00000000")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "no such log lines\n")
+
+
+def test_a_wrong_level_is_a_plain_error(local: Run) -> None:
+    outcome = local("logs", "--level", "loud")
+    assert outcome.code == 1
+    assert "DEBUG, INFO, WARNING, ERROR" in outcome.err

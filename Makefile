@@ -44,7 +44,7 @@ bench: $(BENCH_VENV)/.installed  ## ratios against named baselines; minutes
 	@$(BENCH_VENV)/bin/python -m benchmarks
 
 chaos: install  ## kill -9 the server again and again; minutes
-	@$(BIN)/python -m pytest -m chaos --timeout 1800 -s tests/chaos
+	@$(BIN)/python -m pytest -m chaos --timeout 1800 -s
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo

@@ -33,7 +33,7 @@ check: install  ## what CI holds: lint, format, types, rooms, spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/codespell src tests benchmarks docs *.md
 
 format: install  ## rewrite what ruff can

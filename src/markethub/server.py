@@ -87,7 +87,8 @@ def _bind(settings: Settings) -> socket.socket:
     host, port = settings.server.host, settings.server.port
     try:
         info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(info[0], info[1])
+        # With the protocol spelled out asyncio sees TCP and sets TCP_NODELAY: 40 ms less an answer.
+        listener = socket.socket(info[0], info[1], info[2])
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(info[4])

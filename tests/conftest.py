@@ -9,9 +9,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from markethub.control.database import Database, open_database
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("markethub", deadline=None)
+settings.load_profile("markethub")
 
 _TEMPLATE = "markethub_template"
 _numbers = itertools.count()

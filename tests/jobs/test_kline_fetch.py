@@ -18,7 +18,7 @@ from markethub.domain.errors import (
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span, merge, span_or_none
 from markethub.domain.symbol import Series, Symbol
-from markethub.jobs.kline_fetch import KlineFetch, NoArchive
+from markethub.jobs.kline_fetch import SETTLING_MS, KlineFetch, NoArchive
 from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlinePage
 from markethub.stores.memory import MemorySeriesStore
 from markethub.tables.klines import KLINES, cut_klines, open_times_ms
@@ -114,7 +114,7 @@ class Archive:
 
 
 def fetcher(source: Exchange, archive: KlineArchive, store: MemorySeriesStore) -> KlineFetch:
-    return KlineFetch(SERIES, source, archive, store, lambda: WORLD * HOUR_MS, SilentLog())
+    return KlineFetch(SERIES, source, archive, store, lambda: WORLD * HOUR_MS + SETTLING_MS, SilentLog())
 
 
 def covered(store: MemorySeriesStore) -> list[Span]:
@@ -231,6 +231,16 @@ async def test_where_the_venues_clock_is_behind_nothing_open_is_claimed() -> Non
     await fetcher(source, NoArchive(), store).fetch(Span((WORLD - 6) * HOUR_MS, WORLD * HOUR_MS))
     assert hours_of(store.read(SERIES)) == [WORLD - 6, WORLD - 5, WORLD - 4]
     assert covered(store) == [Span((WORLD - 6) * HOUR_MS, (WORLD - 3) * HOUR_MS)]
+
+
+async def test_a_bar_that_has_just_closed_is_stored_and_asked_for_once_more() -> None:
+    store = MemorySeriesStore()
+    source = Exchange(range(WORLD))
+    fetch = fetcher(source, NoArchive(), store)
+    fetch.clock = lambda: WORLD * HOUR_MS + SETTLING_MS - 1
+    await fetch.fetch(Span((WORLD - 3) * HOUR_MS, WORLD * HOUR_MS))
+    assert hours_of(store.read(SERIES)) == [WORLD - 3, WORLD - 2, WORLD - 1]
+    assert covered(store) == [Span((WORLD - 3) * HOUR_MS, (WORLD - 1) * HOUR_MS)]
 
 
 async def test_an_unlisted_symbol_gets_what_the_archive_has_and_says_what_is_missing() -> None:

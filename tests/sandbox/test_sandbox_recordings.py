@@ -18,9 +18,8 @@ from markethub.sandbox.intervals import WIDTHS_MS
 from markethub.sandbox.recorded import RECORDINGS_DIR, Recordings, read_recording
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import StartSandbox
-
     from markethub.sandbox.market import Market
+    from tests.sandbox.conftest import StartSandbox
 
 HOUR_MS = 3_600_000
 # Every outage of a day or part of one that the recorded hours of 2017 to 2022 show.

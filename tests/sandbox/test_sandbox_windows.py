@@ -44,7 +44,7 @@ def questions(draw: st.DrawFn) -> tuple[Pair, str, Window, int, int]:
 
 
 @given(questions())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_pages_follow_the_window_rules(question: tuple[Pair, str, Window, int, int]) -> None:
     pair, interval, window, now_ms, from_ms = question
     width_ms = WIDTHS_MS[interval]

@@ -167,6 +167,12 @@ def test_a_header_row_is_tolerated_and_units_are_told_apart_by_row() -> None:
     ]
 
 
+def line_at(open_time: int, width: int) -> bytes:
+    return LINE.replace(str(START).encode(), str(open_time).encode()).replace(
+        str(START + 3_599_999).encode(), str(open_time + width - 1).encode()
+    )
+
+
 def changed(old: str, new: str) -> bytes:
     assert old.encode() in LINE
     return LINE.replace(old.encode(), new.encode(), 1)
@@ -182,12 +188,18 @@ def changed(old: str, new: str) -> bytes:
         LINE + b"\n" + LINE,
         changed(str(START), str(DECEMBER.span.end_ms)),
         changed(str(START), str(START - 3_600_000)),
+        line_at(DECEMBER.span.end_ms, 3_600_000),
+        line_at(START - 3_600_000, 3_600_000),
+        line_at(START + 60_000, 3_600_000),
+        line_at(START * 1000 + 1, 3_600_000_000),  # a microsecond late
         changed(str(START), str(START + 1)),
         changed(str(START), str(START * 1000)),  # one time in each unit
         changed(str(START), ""),
         changed(str(START), "9" * 25),
         changed(str(START + 3_599_999), str(START + 3_600_000)),
         changed("8.75", ""),
+        changed("12.75", ""),
+        changed(",3,", ",,"),
         changed("8.75", "x"),
         changed("8.75", "nan"),
         changed("8.75", "9.5"),
@@ -222,7 +234,6 @@ NAME = "BTCUSDT-1h-2024-12.csv"
         zip_of({"other.csv": LINE}),
         zip_of({NAME: LINE, "README": b""}),
         zip_of({"../" + NAME: LINE}),
-        zip_of({NAME: b"1" * 20_000_000}),  # 20 kB that unpack to 20 MB
         zip_of({NAME: LINE}, zipfile.ZIP_STORED).replace(b"8.75", b"8.76"),  # the zip's own checksum is wrong
     ],
 )
@@ -242,6 +253,13 @@ def test_any_damage_that_the_checksum_blesses_is_refused_or_harmless(position: i
     except ArchiveError:
         return
     assert archived.bars.to_pylist() == read_csv(LINE)
+
+
+def test_a_zip_bomb_is_not_unpacked() -> None:
+    zipped = zip_of({NAME: LINE * 400_000})
+    assert len(zipped) < 100_000
+    with pytest.raises(ArchiveError, match=r"larger than \d+ bytes when unpacked"):
+        read_archive(DECEMBER, zipped, checksum_of(zipped))
 
 
 GOOD = zip_of({NAME: LINE})

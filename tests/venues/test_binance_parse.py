@@ -94,7 +94,7 @@ def test_numbers_are_the_nearest_floats() -> None:
         [row(1), row(0)],
         [row(0, open_time=START + 1, close_time=START + HOUR)],
         [row(0, close_time=START + HOUR)],
-        [row(0, close_time=START + HOUR - 1000)],
+        [row(0, close_time=START - 1)],
         [row(0, open_time=float(START))],
         [row(0, open_time=True)],
         [row(0, open_time=2**63)],
@@ -268,3 +268,7 @@ def test_the_servers_time() -> None:
 def test_a_time_in_another_unit_is_refused(told: object) -> None:
     with pytest.raises(VenueProtocolError):
         parse_server_time(orjson.dumps({"serverTime": told}))
+
+
+def test_a_bar_that_an_outage_cut_short_is_a_bar() -> None:
+    assert len(parse([row(0, close_time=START + HOUR - 60_001), row(1)])) == 2

@@ -17,6 +17,9 @@ from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, Kline
 from markethub.tables.klines import cut_klines, missing_bars, open_times_ms
 
 REST = "rest"
+SETTLING_MS = 120_000
+"""A bar this young is stored but not yet claimed: the venue's database may lag its last trades, so the next
+run asks for it once more. Source: Binance Spot REST API, "Data sources"."""
 _PAGE_BARS = 1000  # what one question may cost at most; only used to choose the cheaper way to ask
 
 
@@ -160,7 +163,9 @@ class KlineFetch:
 
     async def _store(self, bars: pa.Table, spans: Iterable[Span], source: str) -> None:
         now_ms = self.clock()
-        claims = [Coverage(span, source, now_ms) for span in merge(spans)]
+        settled_ms = self.series.interval.floor(now_ms - SETTLING_MS)
+        settled = (span_or_none(span.start_ms, min(span.end_ms, settled_ms)) for span in merge(spans))
+        claims = [Coverage(span, source, now_ms) for span in settled if span]
         counts = await asyncio.wrap_future(self.store.upsert(self.series, bars, claims))
         self.counters["processed"] += len(bars)
         self.counters["inserted"] += counts.inserted

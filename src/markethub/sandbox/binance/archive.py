@@ -39,7 +39,6 @@ class ArchiveName:
     stem: str
     first_day: date
     next_day: date
-    published_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class KlineArchive:
         self._packing: dict[str, asyncio.Task[PackedFile | None]] = {}
 
     def find(self, period: str, symbol: str, interval: str, stem: str) -> ArchiveName | None:
-        """The name of a published file, or None: ``period`` is ``monthly`` or ``daily``."""
+        """The name, if such a file would be out by now; ``period`` is ``monthly`` or ``daily``."""
         now_ms = self._clock()
         pair = self._names.find(symbol, now_ms)
         prefix = f"{symbol}-{interval}-"
@@ -80,10 +79,9 @@ class KlineArchive:
             return None
         first_day, next_day = days
         published_on = next_day if period == "daily" else first_monday(next_day)
-        name = ArchiveName(
-            pair, interval, stem, first_day, next_day, _midnight_ms(published_on) + self._hour * 3_600_000
-        )
-        return name if name.published_ms <= now_ms else None
+        if now_ms < _midnight_ms(published_on) + self._hour * 3_600_000:
+            return None
+        return ArchiveName(pair, interval, stem, first_day, next_day)
 
     async def fetch(self, name: ArchiveName) -> PackedFile | None:
         """The file, or None where not a single bar lies in its days."""

@@ -41,7 +41,7 @@ def list_files(series: Series, span: Span, now_ms: int) -> list[ArchiveFile]:
 
 def split_month(file: ArchiveFile) -> list[ArchiveFile]:
     """The daily files of a monthly one; none for a daily file, nor for a month before there were any."""
-    if file.span.width_ms == DAY_MS or file.span.start_ms < _FIRST_DAILY_MS:
+    if file.span.width_ms == DAY_MS:
         return []
     return [_day_file(file.series, day) for day in _days(file.span)]
 

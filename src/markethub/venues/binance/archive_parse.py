@@ -107,7 +107,7 @@ def _read_csv(file: ArchiveFile, text: bytes) -> pa.Table:
                 column_names=list(_COLUMNS),
                 skip_rows=int(has_header),
             ),
-            parse_options=pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+            parse_options=pa.csv.ParseOptions(quote_char=False),
             convert_options=pa.csv.ConvertOptions(
                 column_types=_COLUMNS, include_columns=_USED, null_values=[], check_utf8=False
             ),
@@ -126,7 +126,8 @@ def _to_table(file: ArchiveFile, table: pa.Table) -> pa.Table:
     outside = (opens_ms < file.span.start_ms) | (opens_ms >= file.span.end_ms)
     if outside.any():
         raise ArchiveError(f"{file.path}: open time {opens[outside.argmax()]} is not in {file.span}")
-    wrong = (below_ms != 0) | (closes != opens + file.series.interval.width_ms * scale - 1)
+    # A bar cut short by an outage may close early, as long as it closes inside its own width.
+    wrong = (below_ms != 0) | (closes < opens) | (closes - opens >= file.series.interval.width_ms * scale)
     if wrong.any():
         row = table.slice(int(wrong.argmax()), 1).to_pylist()[0]
         raise ArchiveError(f"{file.path}: times are not those of a {file.series.interval}: {row}")

@@ -65,7 +65,8 @@ def _to_table(rows: list[Any], interval: Interval, asked: Span, source: str) -> 
     outside = (opens < asked.start_ms) | (opens >= asked.end_ms)
     if outside.any():
         raise VenueProtocolError(f"{source}: not asked for: {_quote(rows[outside.argmax()])}")
-    wrong = closes != opens + (interval.width_ms - 1)
+    # A bar cut short by an outage may close early, as long as it closes inside its own width.
+    wrong = (closes < opens) | (closes >= opens + interval.width_ms)
     if wrong.any():
         row = _quote(rows[wrong.argmax()])
         raise VenueProtocolError(f"{source}: close time is not that of a {interval}: {row}")

@@ -37,7 +37,11 @@ def sandbox(
 
     if no_limits:
         settings = SandboxSettings(
-            seed=seed, generated_symbols=symbols, weight_per_minute=None, raw_requests_per_5_minutes=None
+            seed=seed,
+            generated_symbols=symbols,
+            weight_per_minute=None,
+            raw_requests_per_5_minutes=None,
+            okx_limits_enforced=False,
         )
     else:
         settings = SandboxSettings(seed=seed, generated_symbols=symbols, weight_per_minute=weight_limit)

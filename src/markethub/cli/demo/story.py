@@ -234,10 +234,14 @@ def fetch_again(stage: Stage, plan: DemoPlan, verdicts: Verdicts) -> list[Fetche
     for one in again:
         inserted, updated = one.count("inserted"), one.count("updated")
         data_requests = one.asked.kline_pages + one.asked.archive_files
+        # A bar that had only just closed is asked for once more, a page a series.
+        most = len(one.request.symbols) * len(one.request.intervals)
         verdicts.claim(
             f"{one.request.title}: inserted={inserted} updated={updated}, "
             f"{data_requests} requests for data, {one.asked.other} others",
-            one.ended["status"] == ExecutionStatus.SUCCESS and inserted == updated == data_requests == 0,
+            one.ended["status"] == ExecutionStatus.SUCCESS
+            and inserted == updated == 0
+            and data_requests <= most,
         )
     return again
 

@@ -5,16 +5,20 @@ import os
 import resource
 import socket
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from markethub.cli.doctor import machine
+from markethub.cli.doctor import machine, venues
 from markethub.cli.doctor import node as node_checks
 from markethub.cli.doctor.finding import Finding, Level
 from markethub.cli.doctor.folder import check_folder
 from markethub.config import load_settings
+from markethub.ports.clock import system_clock
+from markethub.sandbox import SandboxSettings, running_sandbox
+from markethub.venues.binance import create_venue
 from tests.cli.conftest import Node
 from tests.cli.invocation import Outcome, Run
 
@@ -23,11 +27,21 @@ def _levels(outcome: Outcome) -> dict[str, str]:
     return {found["check"]: found["level"] for found in json.loads(outcome.out)["checks"]}
 
 
-def test_all_is_well_with_a_running_hub(local: Run, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BASE_URL", "ARCHIVE_URL"):
-        monkeypatch.setenv(f"MARKETHUB_VENUES__BNC__{name}", node.sandbox_url)
+@pytest.fixture
+def binance_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let Binance be the only exchange with an adapter, at an address of ours: no test asks a real one."""
+
+    def place(url: str) -> None:
+        options = {"base_url": url, "archive_url": url, "quick_retries": "0"}
+        monkeypatch.setattr(venues, "load_venues", lambda _: {"BNC": create_venue(options)})
+
+    return place
+
+
+def test_all_is_well_with_a_running_hub(local: Run, node: Node, binance_at: Callable[[str], None]) -> None:
+    binance_at(node.sandbox_url)
     outcome = local("doctor")
-    assert outcome.code == 0
+    assert outcome.code == 0, outcome.out
     lines = outcome.out.splitlines()
     assert any(line.startswith("ok    store: ") and node.url in line for line in lines)
     assert any(line.startswith(f"ok    hub: {node.url} is ready") for line in lines)
@@ -44,15 +58,23 @@ def test_a_fresh_machine_gets_warnings_but_no_failure_and_no_folder(cli: Run, tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_exchange_out_of_reach_is_a_failure(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exchange_out_of_reach_is_a_failure(cli: Run, binance_at: Callable[[str], None]) -> None:
     with socket.socket() as nobody:  # bound but not listening: connections are refused
         nobody.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        monkeypatch.setenv("MARKETHUB_VENUES__BNC__BASE_URL", url)
-        monkeypatch.setenv("MARKETHUB_VENUES__BNC__QUICK_RETRIES", "0")
+        binance_at(f"http://127.0.0.1:{nobody.getsockname()[1]}")
         outcome = cli("doctor", "--json")
     assert outcome.code == 1
     assert _levels(outcome)["exchange BNC"] == "fail"
+
+
+async def test_a_clock_that_is_off_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SandboxSettings(clock=lambda: system_clock() - 5000)
+    async with running_sandbox(settings) as sandbox:
+        monkeypatch.setattr(venues, "load_venues", lambda _: {"BNC": create_venue({"base_url": sandbox.url})})
+        [found] = await venues.check_venues(load_settings())
+    assert found.level is Level.WARN
+    assert "its clock is -" in found.detail
+    assert "NTP" in found.advice
 
 
 def test_wrong_settings_of_an_exchange_are_a_failure(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -11,8 +13,9 @@ import pytest
 from tests.cli.invocation import COMMAND, PATIENCE_S, clean_environment, run_process
 
 
-def _start(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def _start(*arguments: str, cwd: Path) -> "Iterator[subprocess.Popen[str]]":
+    process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=cwd,
         env=clean_environment(),
@@ -21,6 +24,12 @@ def _start(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,29 @@ def test_a_signal_cleans_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num
     assert signal.getsignal(number) == before
 
 
+def test_an_error_after_a_process_has_died_tells_of_the_death(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dead(_Actor):
+        def check(self) -> None:
+            raise UnavailableError("the hub ended by itself")
+
+    @contextmanager
+    def acting(_name: str, _arguments: object, log: Path, _on_end: object) -> Iterator[_Actor]:
+        yield Dead(log.parent)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("markethub.cli.demo.stage.running_child", acting)
+
+    def play() -> None:
+        with open_stage(None, 0) as opened:
+            opened.hub.cancel_execution("1")  # nobody listens there
+
+    with pytest.raises(UnavailableError, match="the hub ended by itself") as told:
+        play()
+    assert "no answer from" in str(told.value.__context__)
+
+
 def test_a_child_that_never_listens_tells_its_log(tmp_path: Path) -> None:
     ended = threading.Event()
     with running_child("the child", ["token", "--help"], tmp_path / "child.log", ended) as child:

@@ -9,7 +9,7 @@ from markethub.domain.span import Span
 from markethub.domain.symbol import Series, Symbol
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.jobs.kline_fetch import KlineFetch, NoArchive
-from markethub.jobs.kline_plan import KlineBackfill, KlineChunk, plan_chunks
+from markethub.jobs.kline_plan import KlineBackfill, KlineChunk, align, plan_chunks
 from markethub.ports.clock import Clock
 from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue
@@ -33,9 +33,9 @@ class KlineBackfillHandler:
         chunks: list[NewChunk] = []
         if served:
             wanted = KlineBackfill(tuple(served), backfill.intervals, backfill.span)
-            covered = await asyncio.to_thread(self._covered, wanted)
-            unlisted = await self._unlisted(served, log)
-            chunks = plan_chunks(wanted, covered, unlisted, self.clock())
+            now_ms = self.clock()
+            covered = await asyncio.to_thread(self._covered, wanted, now_ms)
+            chunks = plan_chunks(wanted, covered, await self._unlisted(served, log), now_ms)
         return Plan(
             chunks=chunks,
             counters={"processed": 0, "inserted": 0, "updated": 0, "unchanged": 0},
@@ -61,10 +61,12 @@ class KlineBackfillHandler:
         )
         return counters
 
-    def _covered(self, backfill: KlineBackfill) -> dict[Series, list[Span]]:
+    def _covered(self, backfill: KlineBackfill, now_ms: int) -> dict[Series, list[Span]]:
+        # On the grid: claims cut at an odd end would leave a bar that looks uncovered.
         return {
-            series: [claim.span for claim in self.store.covered(series, backfill.span)]
+            series: [claim.span for claim in self.store.covered(series, span)]
             for series in backfill.series()
+            if (span := align(backfill.span, series.interval, now_ms))
         }
 
     async def _unlisted(self, symbols: list[Symbol], log: WorkLog) -> list[Symbol]:

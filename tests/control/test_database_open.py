@@ -258,3 +258,24 @@ async def test_two_processes_open_a_missing_file_at_once_and_lose_no_write(tmp_p
     async with database.read() as connection:
         assert (await get_job(connection, "j")).next_run_ms == 200
     await database.close()
+
+
+@on_postgres
+async def test_a_pooled_connection_that_the_server_closed_is_not_handed_out(
+    database: Database, database_url: str, job_id: int
+) -> None:
+    async with database.read() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    admin = await open_database(database_url)
+    kill = text(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    async with admin.begin() as connection:
+        assert (await connection.execute(kill)).scalars().first()
+    while not driver.is_closed():  # noqa: ASYNC110 - asyncpg has no event for it
+        await asyncio.sleep(0.005)
+    async with database.read() as connection:
+        assert (await get_job(connection, "backfill_kline")).id == job_id
+    await admin.close()

@@ -1,10 +1,14 @@
 import asyncio
+from typing import Any
 
 import pytest
 
+from markethub.control.chunks import ClaimedChunk, claim_chunks
 from markethub.control.database import open_database
+from markethub.control.leases import leased_workers
 from markethub.domain.errors import ConflictError, NotFoundError, VenueUnavailableError
 from markethub.domain.execution import ExecutionStatus
+from markethub.engine import worker
 from markethub.engine.handler import Counters, Plan, RunningChunk, RunningExecution, WorkLog
 from tests.engine.scripted import Bureau, ScriptedHandler, until
 
@@ -107,7 +111,7 @@ async def test_another_process_hears_of_a_cancel(bureau: Bureau, database_url: s
 
 async def test_an_overdue_execution_times_out_with_its_running_chunk(bureau: Bureau) -> None:
     gate = Gate()
-    engine = await bureau.started(ScriptedHandler(gate), concurrency=1)
+    engine = await bureau.started(ScriptedHandler(gate), concurrency=1, lease_s=300.0)
     request = bureau.request("quick", "slow", "waiting", timeout_s=0.3)
     execution_id = await engine.enqueue(request)
     ended = await engine.wait(execution_id, 30)
@@ -126,7 +130,7 @@ async def test_planning_counts_for_the_timeout(bureau: Bureau) -> None:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    engine = await bureau.started(ScriptedHandler(do_plan=do_plan))
+    engine = await bureau.started(ScriptedHandler(do_plan=do_plan), lease_s=300.0)
     execution_id = await engine.enqueue(bureau.request("a", timeout_s=0.2))
     assert (await engine.wait(execution_id, 30)).status is ExecutionStatus.TIMEOUT
 
@@ -138,6 +142,31 @@ async def test_waiting_in_the_queue_does_not_count_for_the_timeout(bureau: Burea
     now_ms += 3_600_000
     await engine.start()
     assert (await engine.wait(execution_id, 30)).status is ExecutionStatus.SUCCESS
+
+
+async def test_a_deadline_is_looked_at_again_under_the_lock(bureau: Bureau) -> None:
+    engine = bureau.engine()
+    ended, open_ended = await engine.enqueue_many([bureau.request("a"), bureau.request("b")])
+    await engine.cancel(ended)
+    # as if they had been overdue when the keeper looked, and had ended or been moved since
+    await engine._worker._keeper._end_overdue([ended, open_ended])
+    assert (await engine.wait(ended, 0)).error == "cancelled"
+    assert (await engine.wait(open_ended, 0)).status is ExecutionStatus.PENDING
+
+
+async def test_a_process_that_ends_without_a_drain_fails_no_chunk(bureau: Bureau) -> None:
+    gate = Gate()
+    engine = await bureau.started(ScriptedHandler(gate), lease_s=300.0)
+    execution_id = await engine.enqueue(bureau.request("slow"))
+    await gate.entered.wait()
+    tasks = list(engine._worker.bench._tasks)
+    for task in tasks:  # what asyncio.run does to what is left at its end
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+    assert (await engine.wait(execution_id, 0)).status is ExecutionStatus.RUNNING
+    async with bureau.database.read() as connection:
+        assert await leased_workers(connection) == {engine.settings.worker_id}
 
 
 async def test_draining_lets_running_work_end_and_claims_no_more(bureau: Bureau) -> None:
@@ -229,6 +258,31 @@ async def test_what_a_handler_makes_of_being_drained(bureau: Bureau) -> None:
     await engine.drain()
     stopped = await engine.wait(execution_id, 0)
     assert (stopped.status, stopped.chunks_done, stopped.chunks_failed) == (ExecutionStatus.RUNNING, 1, 0)
+    assert (await engine.queue_depth()).chunks_pending == 1
+
+
+async def test_draining_in_the_middle_of_a_claim_leaves_no_lease_behind(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claiming, go_on = asyncio.Event(), asyncio.Event()
+
+    async def claim_slowly(*arguments: Any, **options: Any) -> list[ClaimedChunk]:  # noqa: ANN401 - passed through
+        claimed = await claim_chunks(*arguments, **options)
+        if claimed:
+            claiming.set()
+            await go_on.wait()
+        return claimed
+
+    monkeypatch.setattr(worker, "claim_chunks", claim_slowly)
+    engine = await bureau.started(ScriptedHandler(Gate()), grace_s=0.0, lease_s=300.0)
+    await engine.enqueue(bureau.request("slow"))
+    await claiming.wait()
+    draining = asyncio.create_task(engine.drain())
+    await asyncio.sleep(0)
+    go_on.set()
+    await draining
+    async with bureau.database.read() as connection:
+        assert await leased_workers(connection) == set()
     assert (await engine.queue_depth()).chunks_pending == 1
 
 

@@ -1,5 +1,7 @@
 import asyncio
 import random
+import socket
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -16,6 +18,7 @@ from markethub.control.database import Database, open_database
 from markethub.control.planning import claim_executions, expired_plannings, renew_executions
 from markethub.domain.execution import ExecutionStatus
 from markethub.engine.handler import Counters, Plan, RunningChunk, RunningExecution, WorkLog
+from markethub.engine.identity import new_worker_id
 from markethub.engine.moves import Ending
 from markethub.engine.settings import EngineSettings
 from markethub.engine.settlement import ChunkEnd, End, PlanEnd, Settlement, Settler
@@ -152,8 +155,12 @@ async def test_two_engines_share_the_work_and_run_nothing_twice_at_once(
 ) -> None:
     running: set[str] = set()
     ran: list[str] = []
+    both_work = asyncio.Event()
 
     async def do_run(chunk: RunningChunk, _log: WorkLog) -> Counters:
+        if all(handler.runs for handler in handlers):
+            both_work.set()
+        await both_work.wait()
         assert chunk.key not in running
         running.add(chunk.key)
         await asyncio.sleep(0.001)
@@ -171,22 +178,34 @@ async def test_two_engines_share_the_work_and_run_nothing_twice_at_once(
         ended = await second.wait(execution_id, 60)
         assert (ended.status, ended.counters) == (ExecutionStatus.SUCCESS, {"processed": 100})
     assert sorted(ran) == sorted(keys)
-    assert all(handler.runs for handler in handlers)
     await second.drain()
     await other_database.close()
 
 
-async def test_a_long_chunk_keeps_its_lease(bureau: Bureau) -> None:
+async def test_the_lease_of_a_running_chunk_is_renewed(bureau: Bureau) -> None:
+    renewed = asyncio.Event()
+
     async def do_run(_chunk: RunningChunk, _log: WorkLog) -> Counters:
-        await asyncio.sleep(1.0)  # several leases long
+        await renewed.wait()
         return {}
 
-    handler = ScriptedHandler(do_run)
-    engine = await bureau.started(handler, lease_s=0.3, grace_s=5.0)
-    watcher = await bureau.started(ScriptedHandler(do_run), lease_s=0.3, poll_s=0.02)
-    ended = await engine.wait(await engine.enqueue(bureau.request("a")), 30)
-    assert ended.status is ExecutionStatus.SUCCESS
-    assert (engine.metrics.crashed, watcher.metrics.crashed) == (0, 0)
+    async def lease_until_ms() -> int | None:
+        async with bureau.database.read() as connection:
+            leased = await expired_chunks(connection, 2**60, 10)
+        return leased[0].lease_until_ms if leased else None
+
+    engine = await bureau.started(ScriptedHandler(do_run), lease_s=2.0)
+    execution_id = await engine.enqueue(bureau.request("a"))
+    seen: set[int | None] = set()
+
+    async def seen_thrice() -> bool:
+        seen.add(await lease_until_ms())
+        return len(seen - {None}) >= 3
+
+    await until(seen_thrice)
+    renewed.set()
+    assert (await engine.wait(execution_id, 30)).status is ExecutionStatus.SUCCESS
+    assert await lease_until_ms() is None
 
 
 async def test_a_worker_that_lost_its_lease_stops_the_work(bureau: Bureau) -> None:
@@ -247,15 +266,50 @@ async def test_the_work_of_a_dead_worker_is_taken_up(bureau: Bureau) -> None:
     assert "WARNING Planning is taken up again | worker dead let its lease expire" in lines
 
 
-async def test_planning_that_takes_long_is_renewed(bureau: Bureau) -> None:
+async def test_a_worker_whose_process_has_ended_is_not_waited_for(bureau: Bureau) -> None:
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await ended.wait()
+    now_ms = bureau.database.clock()
+    execution_id = await planned(bureau, "a", now_ms=now_ms)
+    planning_id = await bureau.engine().enqueue(bureau.request("b"))
+    dead = f"{socket.gethostname()}-{ended.pid}-0a1b"
+    await take(bureau.database, dead, now_ms, lease_ms=3_600_000)
+    async with bureau.database.begin() as connection:
+        await claim_executions(
+            connection,
+            worker_id=dead,
+            now_ms=now_ms + 1_000,
+            lease_until_ms=now_ms + 3_600_000,
+            limit=1,
+            job_names=["work"],
+        )
+    alive = await planned(bureau, "c", now_ms=now_ms)
+    await take(bureau.database, new_worker_id(), now_ms, lease_ms=3_600_000)
+    heir = await bureau.started(ScriptedHandler())
+    for one in (execution_id, planning_id):
+        assert (await heir.wait(one, 30)).status is ExecutionStatus.SUCCESS
+    assert (await heir.wait(alive, 0)).status is ExecutionStatus.RUNNING
+
+
+async def test_the_lease_of_a_planning_is_renewed(bureau: Bureau) -> None:
+    renewed = asyncio.Event()
+
     async def do_plan(_execution: RunningExecution, _log: WorkLog) -> Plan:
-        await asyncio.sleep(1.0)  # several leases long
+        await renewed.wait()
         return Plan([])
 
-    handler = ScriptedHandler(do_plan=do_plan)
-    engine = await bureau.started(handler, lease_s=0.3)
-    ended = await engine.wait(await engine.enqueue(bureau.request("a")), 30)
-    assert (ended.status, handler.plans) == (ExecutionStatus.SUCCESS, 1)
+    engine = await bureau.started(ScriptedHandler(do_plan=do_plan), lease_s=2.0)
+    execution_id = await engine.enqueue(bureau.request("a"))
+    seen: set[int | None] = set()
+
+    async def seen_thrice() -> bool:
+        async with bureau.database.read() as connection:
+            seen.update(one.lease_until_ms for one in await expired_plannings(connection, 2**60, 10))
+        return len(seen) >= 3
+
+    await until(seen_thrice)
+    renewed.set()
+    assert (await engine.wait(execution_id, 30)).status is ExecutionStatus.SUCCESS
 
 
 @pytest.mark.parametrize(

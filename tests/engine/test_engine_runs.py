@@ -1,8 +1,11 @@
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from markethub.control.database import Database
 from markethub.control.executions import get_execution
 from markethub.control.jobs import get_job
 from markethub.domain.errors import (
@@ -90,6 +93,22 @@ async def test_a_batch_is_stored_whole_or_not_at_all(bureau: Bureau) -> None:
     with pytest.raises(ConflictError):
         await engine.enqueue_many([bureau.request("b"), requests[0]])
     assert (await engine.queue_depth()).executions_pending == 5
+
+
+async def test_a_request_is_acknowledged_only_once_it_is_on_disk(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    begin = Database.begin
+
+    def spy(database: Database, *, durable: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
+        asked.append(durable)
+        return begin(database, durable=durable)
+
+    monkeypatch.setattr(Database, "begin", spy)
+    engine = bureau.engine()
+    await engine.cancel(await engine.enqueue(bureau.request("a")))
+    assert asked == [True, True]
 
 
 async def test_requests_that_cannot_be_stored(bureau: Bureau) -> None:

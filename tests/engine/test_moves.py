@@ -8,7 +8,7 @@ from markethub.control.planning import check_move
 from markethub.domain.errors import ConflictError, InputError
 from markethub.domain.execution import LEGAL_MOVES, ExecutionStatus
 from markethub.engine.moves import Ending, Move, Verdict, backoff_s, next_move
-from markethub.engine.settings import EngineSettings, new_worker_id
+from markethub.engine.settings import EngineSettings
 
 SETTINGS = EngineSettings(max_attempts=3, max_crashes=4, backoff_base_s=2.0, backoff_cap_s=60.0)
 
@@ -86,7 +86,3 @@ def test_an_execution_moves_only_as_the_domain_allows(
 def test_settings_out_of_range(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         EngineSettings(**wrong)  # type: ignore[arg-type] # one field at a time
-
-
-def test_every_process_start_is_another_worker() -> None:
-    assert new_worker_id() != new_worker_id()

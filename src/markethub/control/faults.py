@@ -1,5 +1,6 @@
 """Translation of database errors, done once for both engines."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from markethub.domain.errors import ConflictError, MarketHubError, StoreError, U
 # connection, rollback (deadlock, serialization), resources, lock not available, operator intervention
 # Source: PostgreSQL Documentation, "PostgreSQL Error Codes"
 _PASSING_SQLSTATES = ("08", "40", "53", "55P03", "57")
+_CLASS_PREFIX = re.compile(r"<class '[^']*'>: ")  # SQLAlchemy puts it before what asyncpg says
 
 
 @contextmanager
@@ -48,4 +50,4 @@ def _translate(error: DBAPIError) -> MarketHubError:
 
 def _first_line(error: DBAPIError) -> str:
     # the driver's words only: SQLAlchemy's own text repeats the statement with its values
-    return str(error.orig).partition("\n")[0].rpartition(">: ")[2][:300]
+    return _CLASS_PREFIX.sub("", str(error.orig)).partition("\n")[0][:300]

@@ -6,8 +6,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import asyncpg
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, cast, event, func, select
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from markethub.control.faults import translated_errors
@@ -26,13 +28,13 @@ class PostgresBackend:
             url.set(drivername="postgresql+asyncpg"),
             pool_size=5,
             max_overflow=10,
-            pool_pre_ping=True,  # the server may have been restarted since
             connect_args={
                 "timeout": 10,
                 "command_timeout": 60,  # a dead peer must not hold a worker for ever
                 "server_settings": {"application_name": "markethub"},
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._skew_ms = 0
 
     @property
@@ -75,3 +77,11 @@ class PostgresBackend:
             before_ms = system_clock()
             measured_ms = (await connection.execute(select(server_ms))).scalar_one()
             self._skew_ms = measured_ms - (before_ms + system_clock()) // 2
+
+
+def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    # asyncpg has noticed when the server closed the connection, so there is no need for a ping, which costs
+    # three round trips per transaction; the pool then opens another one
+    driver: asyncpg.Connection = connection.driver_connection
+    if driver.is_closed():
+        raise DisconnectionError

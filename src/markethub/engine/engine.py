@@ -17,8 +17,9 @@ from markethub.domain.execution import ExecutionStatus
 from markethub.engine.closing import CANCELLED, close_early
 from markethub.engine.handler import Handler, NewExecution
 from markethub.engine.metrics import EngineMetrics, QueueDepth
+from markethub.engine.news import announce_closed, announce_work, parse_closed
 from markethub.engine.settings import EngineSettings
-from markethub.engine.worker import CLOSED, WORK, Worker
+from markethub.engine.worker import Worker
 from markethub.engine.worklog import WorkContext, emit, new_line
 from markethub.ports.clock import Clock
 
@@ -94,7 +95,7 @@ class Engine:
                 for request, execution_id in zip(requests, ids, strict=True)
             ]
             await insert_logs(connection, lines)
-            await self._database.notify(connection, WORK)
+            await announce_work(self._database, connection)
         self.metrics.enqueued += len(ids)
         for line in lines:
             emit(line)
@@ -132,7 +133,7 @@ class Engine:
                 connection, state, ExecutionStatus.FAILURE, CANCELLED, worker_id=None, now_ms=now_ms
             )
             await insert_logs(connection, [closed.line])
-            await self._database.notify(connection, f"{CLOSED} {execution_id}")
+            await announce_closed(self._database, connection, execution_id)
         emit(closed.line)
         self.metrics.finished[closed.status] += 1
         self._note_closed([execution_id])
@@ -205,11 +206,11 @@ class Engine:
                 self.wake()  # for what was missed meanwhile
 
     def _hear(self, message: str) -> None:
-        word, _, number = message.partition(" ")
-        if word == CLOSED:
-            self._note_closed([int(number)])
-        elif word == WORK:
+        execution_id = parse_closed(message)
+        if execution_id is None:
             self.wake()
+        else:
+            self._note_closed([execution_id])
 
     def _note_closed(self, execution_ids: Sequence[int]) -> None:
         self._worker.forget_executions(execution_ids)

@@ -1,17 +1,10 @@
 """How an engine works: bounds, leases, retries."""
 
-import os
-import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from markethub.domain.errors import InputError
-
-
-def new_worker_id() -> str:
-    """Host, process and four random digits, so that a restarted process is another worker."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+from markethub.engine.identity import new_worker_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The loops of one worker: turns that settle and claim, and the keeping of leases and deadlines."""
+"""The loops of one worker: turns that settle and claim, and beside them the keeper."""
 
 import asyncio
 import random
@@ -9,39 +9,30 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from markethub.control.chunks import ClaimedChunk, claim_chunks, expired_chunks, renew_chunks
+from markethub.control.chunks import ClaimedChunk, claim_chunks
 from markethub.control.database import Database
 from markethub.control.jobs import mark_run
 from markethub.control.logs import NewLogLine, insert_logs
 from markethub.control.planning import (
     ExecutionState,
     claim_executions,
-    expired_plannings,
-    lock_executions,
-    overdue_executions,
-    renew_executions,
 )
 from markethub.domain.errors import MarketHubError
-from markethub.domain.execution import ExecutionStatus
 from markethub.engine.bench import Bench
-from markethub.engine.closing import close_early
 from markethub.engine.handler import Handler
+from markethub.engine.keeper import Keeper
 from markethub.engine.metrics import EngineMetrics
 from markethub.engine.moves import Ending
+from markethub.engine.news import announce
 from markethub.engine.settings import EngineSettings
-from markethub.engine.settlement import ChunkEnd, End, PlanEnd, Settlement, Settler
+from markethub.engine.settlement import End, PlanEnd, Settlement, Settler
 from markethub.engine.worklog import LogBuffer, emit
 from markethub.ports.clock import Clock
 
-WORK = "work"
-CLOSED = "closed"
-
 _ENDS_PER_TURN = 1_000
-_SWEEP_LIMIT = 500
 _FIRST_PAUSE_S = 0.1
 _LAST_PAUSE_S = 5.0
 _FLUSH_PATIENCE_S = 5.0
-_CLOCK_EVERY_S = 60.0
 _CANCEL_PATIENCE_S = 5.0
 _log = structlog.get_logger("markethub.engine")
 
@@ -81,7 +72,6 @@ class Worker:
         self._stopped = asyncio.Event()
         self._claiming = True
         self._turning = asyncio.Lock()
-        self._clock_due_s = 0.0
         self._alarms: set[int] = set()
         self._singly = 0
         self._ends: deque[End] = deque()
@@ -90,13 +80,14 @@ class Worker:
         self.bench = Bench(
             handlers, self.lines, settings.worker_id, on_end=self._end_came, on_free=self._wake.set
         )
+        self._keeper = Keeper(database, self._settler, self.bench, settings, clock, on_settled=self._note)
 
     async def run(self) -> None:
         """Work until ``drain`` has ended."""
         self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._repeat(self._turn, self._wake, self._settings.poll_s))
-            loops.create_task(self._repeat(self._keep, self._keep_soon, self._settings.heartbeat_s))
+            loops.create_task(self._repeat(self._keeper.keep, self._keep_soon, self._settings.heartbeat_s))
 
     def wake(self) -> None:
         """Look for work now."""
@@ -121,7 +112,7 @@ class Worker:
                 _log.warning("handlers do not stop", running=self.bench.running_chunks)
         try:
             async with asyncio.timeout(_FLUSH_PATIENCE_S):
-                while self._ends or len(self.lines):
+                while self._ends or len(self.lines) or self._turning.locked():
                     self._wake.set()
                     await asyncio.sleep(0.01)
         except TimeoutError:
@@ -140,7 +131,7 @@ class Worker:
                 failures += 1
                 back_off_s = min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
                 _log.warning(
-                    "the control database cannot be used now",
+                    "a step of the engine failed and is tried again",
                     error=str(error) or type(error).__name__,
                     again_in_s=back_off_s,
                     exc_info=None if isinstance(error, MarketHubError) else error,
@@ -156,9 +147,9 @@ class Worker:
             await self._take_turn()
 
     async def _take_turn(self) -> None:
-        most = 1 if self._singly else _ENDS_PER_TURN
+        # after a refused batch nothing else is mixed in: only the result at fault shall be blamed
+        most, lines = (1, []) if self._singly else (_ENDS_PER_TURN, self.lines.take())
         ends = [self._ends.popleft() for _ in range(min(len(self._ends), most))]
-        lines = self.lines.take()
         try:
             settlement, claimed = await self._settle_and_claim(ends, lines)
         except MarketHubError as error:
@@ -176,7 +167,7 @@ class Worker:
         for chunk in claimed.chunks:
             self._set_alarm(chunk.deadline_ms)
             self.bench.start_chunk(chunk)
-        if self._ends:
+        if self._ends or len(self.lines):
             self._wake.set()
 
     async def _settle_and_claim(
@@ -185,14 +176,14 @@ class Worker:
         async with self._database.begin() as connection:
             now_ms = self._clock()
             settlement = await self._settler.settle(connection, ends, now_ms)
-            claimed = await self._claim(connection, now_ms) if self._claiming else _Claimed()
+            claimed = await self._claim(connection, now_ms)
             await insert_logs(connection, [*lines, *settlement.lines])
-            await self._announce(connection, settlement)
+            await announce(self._database, connection, settlement)
         return settlement, claimed
 
     async def _claim(self, connection: AsyncConnection, now_ms: int) -> _Claimed:
         settings, bench = self._settings, self.bench
-        if not self._handlers:
+        if not (self._handlers and self._claiming) or self._singly:
             return _Claimed()
         lease_until_ms = now_ms + settings.lease_ms
         plans: Sequence[ExecutionState] = ()
@@ -232,16 +223,18 @@ class Worker:
         A refused batch is tried again one by one; a refused single result becomes a failure, and a failure
         that is refused too is left to the sweep, which counts it as a crash.
         """
-        if error.retryable or not ends:
-            self._keep_for_later(ends, lines if error.retryable else ())
+        if error.retryable:
+            self._keep_for_later(ends, lines)
             return
-        self.lines.put_back(lines)
-        if len(ends) > 1:
-            self._ends.extendleft(reversed(ends))
+        if not ends:
+            _log.error("log lines were refused", lines=len(lines), error=str(error))
+            return
+        if not self._singly:
+            self._keep_for_later(ends, lines)
             self._singly = len(ends)
             return
         (end,) = ends
-        self._singly = max(0, self._singly - 1)
+        self._singly -= 1
         if end.ending is Ending.DONE:
             text = f"the result could not be stored: {error}"
             failed = (
@@ -252,78 +245,6 @@ class Worker:
             self._ends.appendleft(failed)
         else:
             self.bench.drop([end.lease])
-
-    async def _keep(self) -> None:
-        """Renew our leases, end what is overdue, and take back what dead workers held."""
-        await self._renew()
-        await self._follow_clock()
-        now_ms = self._clock()
-        async with self._database.read() as connection:
-            overdue = await overdue_executions(connection, now_ms, _SWEEP_LIMIT)
-            plannings = await expired_plannings(connection, now_ms, _SWEEP_LIMIT)
-            chunks = await expired_chunks(connection, now_ms, _SWEEP_LIMIT)
-        if overdue:
-            await self._end_overdue(overdue)
-        crashed: list[End] = [PlanEnd(one.id, one.claims, Ending.CRASHED) for one in plannings]
-        crashed += [ChunkEnd(one.id, one.execution_id, one.claims, Ending.CRASHED) for one in chunks]
-        if crashed:
-            async with self._database.begin() as connection:
-                settlement = await self._settler.settle(connection, crashed, self._clock())
-                settlement.stale = 0  # another worker's sweep was faster: no result was lost
-                await insert_logs(connection, settlement.lines)
-                await self._announce(connection, settlement)
-            self._note(settlement)
-
-    async def _renew(self) -> None:
-        leases = self.bench.leases()
-        if not leases:
-            return
-        plans = {execution_id: claims for execution_id, chunk_id, claims in leases if chunk_id is None}
-        chunks = {chunk_id: claims for _, chunk_id, claims in leases if chunk_id is not None}
-        # two transactions: an execution is never locked after a chunk
-        lease_until_ms = self._clock() + self._settings.lease_ms
-        async with self._database.begin() as connection:
-            kept_plans = await renew_executions(connection, plans, lease_until_ms)
-        async with self._database.begin() as connection:
-            kept_chunks = await renew_chunks(connection, chunks, lease_until_ms)
-        self.bench.drop(
-            lease
-            for lease in leases
-            if (lease[0] not in kept_plans if lease[1] is None else lease[1] not in kept_chunks)
-        )
-
-    async def _follow_clock(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if now_s >= self._clock_due_s:
-            await self._database.synchronise_clock()
-            self._clock_due_s = now_s + _CLOCK_EVERY_S
-
-    async def _end_overdue(self, execution_ids: Sequence[int]) -> None:
-        settlement = Settlement()
-        async with self._database.begin() as connection:
-            now_ms = self._clock()
-            for state in (await lock_executions(connection, execution_ids)).values():
-                if state.status.is_final or state.deadline_ms is None or state.deadline_ms > now_ms:
-                    continue
-                closed = await close_early(
-                    connection,
-                    state,
-                    ExecutionStatus.TIMEOUT,
-                    f"timed out after {(state.timeout_ms or 0) / 1000:g} s",
-                    worker_id=self._settings.worker_id,
-                    now_ms=now_ms,
-                )
-                settlement.closed.append(closed)
-                settlement.lines.append(closed.line)
-            await insert_logs(connection, settlement.lines)
-            await self._announce(connection, settlement)
-        self._note(settlement)
-
-    async def _announce(self, connection: AsyncConnection, settlement: Settlement) -> None:
-        if settlement.new_work:
-            await self._database.notify(connection, WORK)
-        for closed in settlement.closed:
-            await self._database.notify(connection, f"{CLOSED} {closed.execution_id}")
 
     def _note(self, settlement: Settlement) -> None:
         metrics = self._metrics

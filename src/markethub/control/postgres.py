@@ -62,9 +62,12 @@ class PostgresBackend:
                 raw = await connection.get_raw_connection()
                 driver: asyncpg.Connection = raw.driver_connection  # type: ignore[assignment] # Any of SQLAlchemy
                 driver.add_termination_listener(lambda _connection: lost.set())
-                await driver.add_listener(_CHANNEL, receive)
                 try:
+                    await driver.add_listener(_CHANNEL, receive)
                     await lost.wait()
+                except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+                    # called past SQLAlchemy, so its errors come as they are
+                    raise UnavailableError("control database: the listening connection was lost") from error
                 finally:
                     # never back into the pool: it would go on listening
                     await connection.invalidate()

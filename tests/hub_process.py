@@ -50,6 +50,8 @@ class HubProcess:
         venue = {
             "MARKETHUB_VENUES__BNC__BASE_URL": self.sandbox_url,
             "MARKETHUB_VENUES__BNC__ARCHIVE_URL": self.sandbox_url,
+            "MARKETHUB_VENUES__OKX__BASE_URL": self.sandbox_url,
+            "MARKETHUB_VENUES__GIO__BASE_URL": f"{self.sandbox_url}/api/v4",
         }
         arguments = ["serve", "--data-dir", str(self.data_dir), "--port", "0"]
         self.process = start_command(arguments, self.log, venue)

@@ -103,7 +103,10 @@ def succeeded(client: DataHub) -> str:
 @pytest.fixture(scope="session")
 def failed(client: DataHub) -> str:
     queued = client.backfill_klines(
-        ["BTC_USDT.OKX"], intervals=["1h"], start_time="2026-01-01T00:00:00Z", end_time="2026-01-15T00:00:00Z"
+        ["NOSUCH_USDT.BNC"],
+        intervals=["1h"],
+        start_time="2026-01-01T00:00:00Z",
+        end_time="2026-01-15T00:00:00Z",
     )
     ended = client.wait(queued["trace_id"], timeout=60)
     assert ended["status"] == "FAILURE"
@@ -145,7 +148,7 @@ def test_executions_carry_the_documented_types(served: ServedHub, succeeded: str
     result = rows[succeeded]["result"]
     assert set(example("executions_response.json")["data"][0]["result"]) <= set(result)
     assert result["processed"] == result["inserted"] + result["updated"] + result["unchanged"]
-    assert "BTC_USDT.OKX" in rows[failed]["error"]
+    assert "NOSUCH_USDT.BNC" in rows[failed]["error"]
 
 
 def run_snippet(name: str, served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> list[str]:

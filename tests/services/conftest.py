@@ -21,7 +21,11 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 def settings(tmp_path: Path, sandbox: RunningSandbox) -> Settings:
     return Settings(
         data_dir=tmp_path / "data",
-        venues={"BNC": {"base_url": sandbox.url, "archive_url": sandbox.url}},
+        venues={
+            "BNC": {"base_url": sandbox.url, "archive_url": sandbox.url},
+            "OKX": {"base_url": sandbox.url},
+            "GIO": {"base_url": f"{sandbox.url}/api/v4"},
+        },
         subscriptions={"BNC": ["BTC_USDT", "ETH_USDT"]},
     )
 

@@ -68,6 +68,13 @@ async def test_the_second_run_inserts_nothing_and_asks_nobody(hub: Hub, sandbox:
     assert sandbox.stats.snapshot()["requests"] == asked
 
 
+async def test_a_second_run_plans_nothing_where_the_end_is_off_the_grid(hub: Hub) -> None:
+    request: dict[str, Any] = {"intervals": ["1d", "4h"], "end_ms": parse_time("2018-03-01T11:30:00Z")}
+    await finish(hub, await queue(hub, "BTC_USDT.BNC", **request))
+    _, result = await finish(hub, await queue(hub, "BTC_USDT.BNC", **request))
+    assert result["chunks"]["total"] == 0
+
+
 async def test_a_symbol_that_is_not_listed_fails_alone(hub: Hub) -> None:
     ended, result = await finish(hub, await queue(hub, "NOSUCH_USDT.BNC", "BTC_USDT.BNC"))
     assert ended.status is ExecutionStatus.FAILURE
@@ -77,11 +84,15 @@ async def test_a_symbol_that_is_not_listed_fails_alone(hub: Hub) -> None:
     assert [str(summary.series.symbol) for summary in await list_series(hub)] == ["BTC_USDT.BNC"]
 
 
-async def test_an_exchange_without_adapter_fails_alone(hub: Hub) -> None:
-    ended, result = await finish(hub, await queue(hub, "BTC_USDT.BNC", "BTC_USDT.GIO"))
-    assert ended.status is ExecutionStatus.FAILURE
-    assert [failure["chunk"] for failure in result["failures"]] == ["BTC_USDT.GIO"]
-    assert result["inserted"] > 4000
+async def test_three_exchanges_in_one_request(hub: Hub) -> None:
+    end_ms = hub.clock() - 86_400_000
+    symbols = ("BTC_USDT.BNC", "BTC_USDT.OKX", "BTC_USDT.GIO")
+    queued = await queue(hub, *symbols, start_ms=end_ms - 30 * 86_400_000, end_ms=end_ms)
+    assert queued.message == "Kline backfill queued | exchanges=3 | symbols=3"
+    ended, result = await finish(hub, queued)
+    assert (ended.status, ended.error) == (ExecutionStatus.SUCCESS, None)
+    assert result["inserted"] == 3 * 30 * 24
+    assert [str(one.series.symbol) for one in await list_series(hub)] == sorted(symbols, key=lambda s: s[-3:])
 
 
 async def test_subscribed_symbols_are_what_no_symbols_means(hub: Hub) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from markethub.sandbox import binance
+from markethub.sandbox import binance, gate, okx
 from markethub.sandbox.control import Meters, create_control_app
 from markethub.sandbox.faults import STOPPING, FaultPlan
 from markethub.sandbox.listings import SymbolCatalog
@@ -18,7 +18,7 @@ from markethub.sandbox.settings import SandboxSettings
 from markethub.sandbox.traffic import Traffic
 
 # One folder per venue; each offers `mounts`.
-_VENUES: Final = (binance,)
+_VENUES: Final = (binance, okx, gate)
 _TRAFFIC: Final = web.AppKey("TRAFFIC", Traffic)
 _SHUTDOWN_TIMEOUT_S: Final = 5.0
 

@@ -38,6 +38,10 @@ class SandboxSettings:
     generated_symbols: int = 0
     weight_per_minute: int | None = 6000
     raw_requests_per_5_minutes: int | None = 300_000
+    okx_limits_enforced: bool = True
+    """Whether OKX answers 429 above its documented requests per endpoint and two seconds."""
+    gate_requests_per_10_s: int | None = 200
+    """For each endpoint and client, above which Gate answers 429."""
     refusals_before_ban: int = 20
     """How many requests a client may send on into a 429 before it is banned."""
     first_ban_s: int = 120
@@ -52,7 +56,7 @@ class SandboxSettings:
             raise InputError(f"generated_symbols {self.generated_symbols} is not between 0 and 9999")
         if not 0 <= self.archive_hour_utc <= 23:
             raise InputError(f"archive_hour_utc {self.archive_hour_utc} is not between 0 and 23")
-        for name in ("weight_per_minute", "raw_requests_per_5_minutes"):
+        for name in ("weight_per_minute", "raw_requests_per_5_minutes", "gate_requests_per_10_s"):
             if (limit := getattr(self, name)) is not None and limit < 1:
                 raise InputError(f"{name} {limit} is not above 0; None means no limit")
         for name in ("refusals_before_ban", "first_ban_s", "page_cache_bytes", "archive_cache_bytes"):

@@ -21,7 +21,7 @@ def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on; it knows no passwords.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 11184,
     weight_limit: Annotated[
-        int, typer.Option(min=1, help="Request weight a minute before it answers 429.")
+        int, typer.Option(min=1, help="Binance request weight a minute before it answers 429.")
     ] = 6000,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="Never refuse for load.")] = False,
     symbols: Annotated[
@@ -29,7 +29,7 @@ def sandbox(
     ] = 0,
     seed: Annotated[int, typer.Option(help="Another seed makes up other bars.")] = 7,
 ) -> None:
-    """Play Binance spot and its archive, offline, until Ctrl-C.
+    """Play Binance with its archive, OKX and Gate.io, offline, until Ctrl-C.
 
     Real recorded bars where there are some, made-up ones elsewhere; /sandbox/recordings lists the real.
     """
@@ -42,6 +42,7 @@ def sandbox(
             weight_per_minute=None,
             raw_requests_per_5_minutes=None,
             okx_limits_enforced=False,
+            gate_requests_per_10_s=None,
         )
     else:
         settings = SandboxSettings(seed=seed, generated_symbols=symbols, weight_per_minute=weight_limit)
@@ -69,4 +70,7 @@ async def _serve(settings: "SandboxSettings", host: str, port: int) -> None:
 def _announce(url: str) -> None:
     say(f"Sandbox listens on {url}; which bars are real: {url}/sandbox/recordings")
     say("Point a hub at it:")
-    say(f"  MARKETHUB_VENUES__BNC__BASE_URL={url} MARKETHUB_VENUES__BNC__ARCHIVE_URL={url} markethub serve")
+    say(f"  MARKETHUB_VENUES__BNC__BASE_URL={url} MARKETHUB_VENUES__BNC__ARCHIVE_URL={url} \\")
+    say(
+        f"  MARKETHUB_VENUES__OKX__BASE_URL={url} MARKETHUB_VENUES__GIO__BASE_URL={url}/api/v4 markethub serve"
+    )

@@ -1,4 +1,4 @@
-"""Where the demo plays: a sandbox exchange, a hub that takes it for Binance, and a folder."""
+"""Where the demo plays: a sandbox exchange, a hub that takes it for the real ones, and a folder."""
 
 import os
 import signal
@@ -110,8 +110,10 @@ def _write_config(folder: Path, sandbox_url: str) -> Path:
     """A configuration of its own, so that no markethub.toml nearby changes the play."""
     config = folder / "demo.toml"
     config.write_text(
-        "# Written by `markethub demo`: Binance is played by its sandbox.\n"
-        f'[venues.BNC]\nbase_url = "{sandbox_url}"\narchive_url = "{sandbox_url}"\n',
+        "# Written by `markethub demo`: its sandbox plays the exchanges.\n"
+        f'[venues.BNC]\nbase_url = "{sandbox_url}"\narchive_url = "{sandbox_url}"\n'
+        f'[venues.OKX]\nbase_url = "{sandbox_url}"\n'
+        f'[venues.GIO]\nbase_url = "{sandbox_url}/api/v4"\n',
         encoding="utf-8",
     )
     return config

@@ -1,0 +1,61 @@
+"""The settings of the Gate adapter."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+from markethub.domain.errors import InputError
+from markethub.venues.transport.session import check_base_url
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What may be set, with the defaults.
+
+    ``base_url`` includes the path before ``/spot``. ``connections`` is per endpoint. ``safety_fraction`` of
+    every endpoint's budget is never used. ``patience_s`` is how long one call waits because the venue said so
+    before it fails with VenueThrottledError.
+    """
+
+    base_url: str = "https://api.gateio.ws/api/v4"
+    request_timeout_s: float = 20.0
+    connections: int = 16
+    safety_fraction: float = 0.02
+    quick_retries: int = 2
+    patience_s: float = 120.0
+
+    @classmethod
+    def parse(cls, options: Mapping[str, str]) -> Self:
+        """Read options by name; InputError names the first that is unknown or wrong, and what is allowed."""
+        allowed = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in allowed:
+                raise InputError(f"GIO has no option {name[:60]!r}; allowed are {', '.join(allowed)}")
+        default = cls()
+
+        def number(name: str, low: float, high: float) -> float:
+            return _read_number(options, name, low, high, getattr(default, name))
+
+        return cls(
+            base_url=check_base_url(options.get("base_url", default.base_url), "GIO option base_url"),
+            request_timeout_s=number("request_timeout_s", 0.1, 600),
+            connections=int(number("connections", 1, 1000)),
+            safety_fraction=number("safety_fraction", 0, 0.9),
+            quick_retries=int(number("quick_retries", 0, 100)),
+            patience_s=number("patience_s", 0, 86_400),
+        )
+
+
+def _read_number(options: Mapping[str, str], name: str, low: float, high: float, default: float) -> float:
+    if name not in options:
+        return default
+    text = options[name]
+    try:
+        value = float(int(text) if isinstance(default, int) else text)
+    except (ValueError, OverflowError):
+        value = math.nan
+    if not low <= value <= high:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise InputError(f"GIO option {name} {text[:60]!r} is not {kind} from {low:g} to {high:g}")
+    return value

@@ -1,0 +1,91 @@
+"""Gate.io spot as one venue."""
+
+from collections.abc import Mapping
+
+from markethub.domain.support import VENUE_NAMES, DataKind
+from markethub.ports.venue import KlineArchive, KlineSource, Venue, VenueLimits
+from markethub.venues.gate.client import CANDLESTICKS_PATH, GateKlines
+from markethub.venues.gate.directory import CURRENCY_PAIRS, Directory
+from markethub.venues.gate.errors import REST_FAULTS
+from markethub.venues.gate.limits import REQUESTS_PER_WINDOW, WINDOW_S
+from markethub.venues.gate.names import CODE
+from markethub.venues.gate.options import GateOptions
+from markethub.venues.gate.parse import parse_server_time
+from markethub.venues.gate.session import COUNT_HEADER, GateSession
+from markethub.venues.transport.budget import WeightBudget
+from markethub.venues.transport.caller import Question, RetryPolicy, VenueCaller
+from markethub.venues.transport.server_clock import ServerClock
+from markethub.venues.transport.session import Timeouts
+
+_CONNECT_S = 10.0
+
+_SERVER_TIME = Question(path="/spot/time", weight=1, subject="server time", max_bytes=4096)
+
+
+class GateVenue:
+    """A Venue: one session, and one budget for each endpoint, as the venue counts them apart."""
+
+    code: str = CODE
+    name: str = VENUE_NAMES[CODE]
+    kinds: frozenset[DataKind] = frozenset({DataKind.KLINE})
+
+    def __init__(self, options: GateOptions) -> None:
+        connect_s = min(_CONNECT_S, options.request_timeout_s)
+        self._budgets = {
+            path: WeightBudget(
+                CODE,
+                limit=REQUESTS_PER_WINDOW,
+                margin=options.safety_fraction,
+                max_in_flight=options.connections,
+                window_s=WINDOW_S,
+            )
+            for path in (_SERVER_TIME.path, CURRENCY_PAIRS.path, CANDLESTICKS_PATH)
+        }
+        self._session = GateSession(
+            CODE,
+            options.base_url,
+            Timeouts(connect_s, options.request_timeout_s, options.request_timeout_s),
+            self._budgets,
+        )
+        policy = RetryPolicy(quick_retries=options.quick_retries, patience_s=options.patience_s)
+        callers = {
+            path: VenueCaller(self._session, budget, REST_FAULTS, policy, count_header=COUNT_HEADER)
+            for path, budget in self._budgets.items()
+        }
+        self._time_caller = callers[_SERVER_TIME.path]
+        self._directory = Directory(callers[CURRENCY_PAIRS.path])
+        self._clock = ServerClock(self._ask_time, self._sync)
+        self.klines: KlineSource = GateKlines(callers[CANDLESTICKS_PATH], self._directory, self._clock)
+        self.kline_archive: KlineArchive | None = None
+
+    async def server_time_ms(self) -> int:
+        """The venue's clock, asked now. Source: "Get server current time" of the Gate API v4 page."""
+        return await self._clock.measure_ms()
+
+    def limits(self) -> VenueLimits:
+        """All endpoints together: requests of the present ten seconds, and the latest end of a ban."""
+        states = [budget.state() for budget in self._budgets.values()]
+        bans = [state.banned_until_ms for state in states if state.banned_until_ms is not None]
+        return VenueLimits(
+            used_weight=sum(state.used_weight for state in states),
+            weight_limit=sum(state.weight_limit for state in states),
+            waiting=sum(state.waiting for state in states),
+            banned_until_ms=max(bans, default=None),
+        )
+
+    async def close(self) -> None:
+        await self._directory.close()
+        await self._clock.close()
+        await self._session.close()
+
+    def _sync(self, server_ms: int) -> None:
+        for budget in self._budgets.values():
+            budget.sync(server_ms)
+
+    async def _ask_time(self) -> int:
+        return parse_server_time(await self._time_caller.ask(_SERVER_TIME))
+
+
+def create_venue(options: Mapping[str, str]) -> Venue:
+    """The entry point ``GIO``; InputError names an option that is unknown or wrong, and what is allowed."""
+    return GateVenue(GateOptions.parse(options))

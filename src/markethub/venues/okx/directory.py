@@ -1,0 +1,45 @@
+"""What OKX lists, kept for an hour."""
+
+import time
+from collections.abc import Callable
+
+from markethub.domain.symbol import Symbol
+from markethub.venues.okx.parse import parse_instruments
+from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.single_flight import SingleFlight
+
+_FRESH_S = 3600.0
+
+_INSTRUMENTS = Question(
+    path="/api/v5/public/instruments",
+    params={"instType": "SPOT"},
+    weight=1,
+    subject="instruments",
+    max_bytes=64 * 1024 * 1024,
+)
+
+
+class Directory:
+    """The venue's listing, asked for at most once at a time. Source: "Get instruments"."""
+
+    def __init__(self, caller: VenueCaller, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._caller = caller
+        self._monotonic = monotonic
+        self._listing: frozenset[Symbol] | None = None
+        self._read_s = 0.0
+        self._flight = SingleFlight(self._fetch)
+
+    async def listing(self) -> frozenset[Symbol]:
+        """Every spot pair that is listed, trading or suspended; at most an hour old."""
+        if self._listing is None or self._monotonic() - self._read_s >= _FRESH_S:
+            return await self._flight.run()
+        return self._listing
+
+    async def close(self) -> None:
+        await self._flight.close()
+
+    async def _fetch(self) -> frozenset[Symbol]:
+        asked_s = self._monotonic()
+        listing = parse_instruments(await self._caller.ask(_INSTRUMENTS))
+        self._listing, self._read_s = listing, asked_s
+        return listing

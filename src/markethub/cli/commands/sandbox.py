@@ -71,6 +71,5 @@ def _announce(url: str) -> None:
     say(f"Sandbox listens on {url}; which bars are real: {url}/sandbox/recordings")
     say("Point a hub at it:")
     say(f"  MARKETHUB_VENUES__BNC__BASE_URL={url} MARKETHUB_VENUES__BNC__ARCHIVE_URL={url} \\")
-    say(
-        f"  MARKETHUB_VENUES__OKX__BASE_URL={url} MARKETHUB_VENUES__GIO__BASE_URL={url}/api/v4 markethub serve"
-    )
+    say(f"  MARKETHUB_VENUES__OKX__BASE_URL={url} MARKETHUB_VENUES__GIO__BASE_URL={url}/api/v4 \\")
+    say("  markethub serve")

@@ -58,13 +58,14 @@ class FrameTable:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._is_new = True
 
     def append(self, frame: pd.DataFrame) -> int:
         """Insert a frame in a transaction of its own; the first one decides the columns."""
         self._connection.register("frame", frame)
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS bars AS SELECT '' AS symbol, * FROM frame LIMIT 0"
-        )
+        if self._is_new:
+            self._connection.execute("CREATE TABLE bars AS SELECT '' AS symbol, * FROM frame LIMIT 0")
+            self._is_new = False
         self._connection.execute("INSERT INTO bars SELECT ?, * FROM frame", [str(SERIES.symbol)])
         return len(frame)
 

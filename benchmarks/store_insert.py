@@ -16,7 +16,7 @@ from benchmarks.store_rivals import arctic_name, insert_raw, open_arctic, open_r
 from markethub.stores.duckdb import open_duckdb_store
 
 _SERIES = 6
-_ROUNDS = 5
+_ROUNDS = 3
 _ROWS = _SERIES * CHUNKS_PER_YEAR * CHUNK_ROWS
 _TRANSACTION_CHUNKS = 22
 """A million rows or so, as many as the store takes into one transaction."""

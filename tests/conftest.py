@@ -14,6 +14,9 @@ from sqlalchemy.engine import make_url
 
 from markethub.control.database import Database, open_database
 
+# Before anything imports them: their assertions explain themselves only if rewritten.
+pytest.register_assert_rewrite("markethub.testing.source_contract", "markethub.testing.store_contract")
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("markethub", deadline=None)
 settings.load_profile("markethub")

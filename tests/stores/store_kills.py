@@ -27,10 +27,10 @@ def kill_rounds(path: Path, *, writes: int, kills: int, chance: random.Random) -
     for round_ in range(kills):
         patience = chance.randint(0, 2 * (writes - len(acked)) // (kills - round_))
         acked |= _run_child(path, _first_missing(acked), writes, patience)
-        _check(path, acked)
+        check_content(path, acked)
     rest = _run_child(path, _first_missing(acked), writes, None)
     assert acked | rest == set(range(writes))
-    _check(path, acked | rest)
+    check_content(path, acked | rest)
     undisturbed = MemorySeriesStore()
     for number in range(writes):
         undisturbed.upsert(*write_of(number)).result()
@@ -60,7 +60,8 @@ def _run_child(path: Path, first: int, last: int, patience: int | None) -> set[i
     return acked
 
 
-def _check(path: Path, acked: set[int]) -> None:
+def check_content(path: Path, acked: set[int]) -> None:
+    """Assert that the file holds the acknowledged writes, and each other one wholly or not at all."""
     # Reading only, so that the next round starts from what the kill has left.
     store = open_duckdb_store(path, read_only=True)
     try:

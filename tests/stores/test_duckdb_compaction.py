@@ -11,8 +11,19 @@ from markethub.domain.errors import StoreError
 from markethub.domain.interval import Interval
 from markethub.domain.symbol import Series, Symbol
 from markethub.stores.duckdb import compaction, open_duckdb_store
+from markethub.stores.duckdb.batch import Write, apply_writes
 from markethub.stores.duckdb.compaction_steps import Move, Steps, hot_start
-from markethub.testing.store_contract import BTC, ETH, MINUTE_MS, T0, bars_at, minutes, observe, times_of
+from markethub.testing.store_contract import (
+    BTC,
+    ETH,
+    MINUTE_MS,
+    T0,
+    bars_at,
+    minute_span,
+    minutes,
+    observe,
+    times_of,
+)
 
 HOUR_MS = 60 * MINUTE_MS
 
@@ -27,6 +38,11 @@ class Bench:
     def at_minute(self, minute: int) -> None:
         self.now_ms = T0 + minute * MINUTE_MS
 
+    def make_history(self) -> None:
+        """Let so much time pass that all minutes of a test are cold."""
+        self.at_minute(100_000)
+        self.store.maintain()
+
     def rows_of(self, table: str) -> int:
         return int(self.store._connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
 
@@ -34,6 +50,11 @@ class Bench:
         """Start and end in minutes, and level."""
         rows = self.store._connection.sql("SELECT * EXCLUDE interval FROM fragments ORDER BY 1").fetchall()
         return [((start - T0) // MINUTE_MS, (end - T0) // MINUTE_MS, level) for start, end, level in rows]
+
+    def is_unsorted(self, series: Series) -> bool:
+        state = self.store._state.find(series)
+        assert state is not None
+        return state.unsorted_from_ms is not None
 
     def cold_times(self, series: Series) -> list[int]:
         """Open times in the order in which they lie in the cold table."""
@@ -61,11 +82,15 @@ def test_new_bars_are_hot_and_become_cold(bench: Bench) -> None:
     for series in (ETH, BTC):
         bench.store.upsert(series, bars_at(minutes(-90, 60))).result()
     assert (bench.rows_of("klines_1m"), bench.rows_of("klines_1m_hot")) == (60, 240)
+    assert times_of(bench.store.read(BTC, minute_span(-70, -50))) == minutes(-70, -50)
     bench.at_minute(90)
     bench.store.maintain()
     assert (bench.rows_of("klines_1m"), bench.rows_of("klines_1m_hot")) == (180, 120)
     assert bench.cold_times(BTC) == minutes(-90, 0)
+    for start, end in ((-20, 0), (-20, 1), (0, 5), (-20, 20)):
+        assert times_of(bench.store.read(BTC, minute_span(start, end))) == minutes(start, end)
     assert bench.fragments() == [(-60, 0, 0)]
+    assert not bench.is_unsorted(BTC)
     # A correction of a flushed bar finds it, and later bars are hot again.
     assert bench.store.upsert(BTC, bars_at(minutes(-10, 70), 3.0)).result().updated == 70
     assert times_of(bench.store.read(BTC)) == minutes(-90, 70)
@@ -112,9 +137,22 @@ def test_flushes_become_one_and_so_do_their_merges(bench: Bench, monkeypatch: py
     assert [series_id for series_id, _ in groupby(cold)] == [(1,), (2,)] * 3
 
 
+def test_writes_that_wait_together_are_laid_in_order(bench: Bench) -> None:
+    bench.make_history()
+    writes = [
+        Write(series, bars_at(minutes(start, start + 10)), ())
+        for start in (20, 10, 0)
+        for series in (ETH, BTC)
+    ]
+    apply_writes(bench.store._writer, bench.store._state, writes)
+    for series in (BTC, ETH):
+        assert bench.cold_times(series) == minutes(0, 30)
+        assert not bench.is_unsorted(series)
+
+
 def test_late_history_is_sorted_once_it_is_quiet(bench: Bench) -> None:
-    bench.at_minute(100_000)
-    parts = [minutes(start, start + 10) for start in (30, 20, 10, 0)]
+    bench.make_history()
+    parts = [minutes(start, start + 10) for start in (30, 10, 0, 20)]
     for part in parts[:3]:
         bench.store.upsert(BTC, bars_at(part)).result()
         bench.store.maintain()
@@ -139,7 +177,7 @@ def test_a_series_larger_than_a_step_is_sorted_piece_by_piece(
         return moved[-1]
 
     monkeypatch.setattr(Steps, "move", move_and_note)
-    bench.at_minute(100_000)
+    bench.make_history()
     for start in (150, 100, 50, 0, 200):
         bench.store.upsert(BTC, bars_at(minutes(start, start + 40))).result()
         bench.store.upsert(ETH, bars_at(minutes(start, start + 3))).result()
@@ -158,7 +196,7 @@ def test_history_that_comes_while_its_series_is_sorted_stays_marked(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "STEP_ROWS", 30)
-    bench.at_minute(100_000)
+    bench.make_history()
     for start in (50, 0, 100):
         bench.store.upsert(BTC, bars_at(minutes(start, start + 40))).result()
     move = Steps.move
@@ -166,16 +204,17 @@ def test_history_that_comes_while_its_series_is_sorted_stays_marked(
     def move_and_write(steps: Steps, interval: Interval, moves: Sequence[Move]) -> int:
         rows = move(steps, interval, moves)
         monkeypatch.setattr(Steps, "move", move)
-        late.append(bench.store.upsert(BTC, bars_at(minutes(40, 50))))
+        late.append(bench.store.upsert(BTC, bars_at(minutes(-20, -10))))
         return rows
 
     late: list[object] = []
     monkeypatch.setattr(Steps, "move", move_and_write)
     bench.store.compact()
     assert len(late) == 1
-    assert times_of(bench.store.read(BTC)) == minutes(0, 90) + minutes(100, 140)
+    times = minutes(-20, -10) + minutes(0, 40) + minutes(50, 90) + minutes(100, 140)
+    assert times_of(bench.store.read(BTC)) == times
     bench.store.compact()
-    assert bench.cold_times(BTC) == minutes(0, 90) + minutes(100, 140)
+    assert bench.cold_times(BTC) == times
 
 
 def test_a_failing_step_changes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +241,7 @@ def test_a_failing_step_changes_nothing(bench: Bench, monkeypatch: pytest.Monkey
 
 def test_writers_and_readers_work_on_while_it_compacts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "STEP_ROWS", 100)
-    all_series = [Series(Symbol.parse(f"C{number}_USDT.BNC"), Interval.M1) for number in range(4)]
+    all_series = [Series(Symbol.parse(f"C{number}_USDT.BNC"), Interval.M1) for number in range(2)]
     is_done = threading.Event()
 
     def write(series: Series) -> None:
@@ -223,7 +262,7 @@ def test_writers_and_readers_work_on_while_it_compacts(bench: Bench, monkeypatch
             bench.store.maintain()
             bench.store.compact()
 
-    with ThreadPoolExecutor(9) as pool:
+    with ThreadPoolExecutor(5) as pool:
         others = [pool.submit(compact), *(pool.submit(read, series) for series in all_series)]
         wait([pool.submit(write, series) for series in all_series], timeout=60)
         is_done.set()
@@ -235,7 +274,7 @@ def test_writers_and_readers_work_on_while_it_compacts(bench: Bench, monkeypatch
 
 def test_closing_ends_a_compaction(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "STEP_ROWS", 10)
-    bench.at_minute(100_000)
+    bench.make_history()
     for start in range(500, 0, -50):
         bench.store.upsert(BTC, bars_at(minutes(start, start + 40))).result()
     has_begun = threading.Event()

@@ -33,6 +33,9 @@ _DELAY_GROWTH = 4.0
 _MOST_RETRIES = 3
 _LONGEST_WAIT_S = 30.0
 
+# Of its own: drawing from the shared generator would disturb whoever has seeded it.
+_jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+
 
 def error_of(response: httpx2.Response) -> MarketHubError:
     """Return the error that a refused request's envelope carries.
@@ -81,7 +84,7 @@ class Attempts:
             raise error
         self._retries_left -= 1
         # Jitter keeps clients that failed together from coming back together.
-        delay_s = self._delay_s * random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
+        delay_s = self._delay_s * _jitter.uniform(0.5, 1.0)
         self._delay_s *= _DELAY_GROWTH
         return max(delay_s, wanted_s)
 

@@ -113,9 +113,6 @@ class MemorySeriesStore:
         with self._open():
             pass  # rows are sorted when they are read
 
-    def maintain(self) -> None:
-        self.compact()
-
     def close(self) -> None:
         with self._lock:
             self._is_closed = True

@@ -198,6 +198,13 @@ class SeriesStoreContract:
         store.upsert(BTC, bars_at(minutes(70, 110))).result()
         assert store.read(BTC).to_pylist() == bars_at(minutes(0, 120)).to_pylist()
 
+    def test_an_overlap_of_one_bar_is_found(self, store: SeriesStore) -> None:
+        store.upsert(BTC, bars_at(minutes(10, 20))).result()
+        assert store.upsert(BTC, bars_at(minutes(5, 11))).result() == UpsertCounts(5, 0, 1, 2)
+        assert store.upsert(BTC, bars_at(minutes(19, 25))).result() == UpsertCounts(5, 0, 1, 3)
+        assert store.upsert(BTC, bars_at(minutes(24, 25), 1.0)).result() == UpsertCounts(0, 1, 0, 4)
+        assert times_of(store.read(BTC)) == minutes(5, 25)
+
     def test_bars_between_bars_are_found(self, store: SeriesStore) -> None:
         store.upsert(BTC, bars_at(minutes(0, 60, 2))).result()
         assert store.upsert(BTC, bars_at(minutes(0, 60))).result() == UpsertCounts(30, 0, 30, 2)

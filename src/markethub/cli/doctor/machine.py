@@ -1,20 +1,17 @@
 """The machine: Python, packages, limits."""
 
-import re
 import resource
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
 
 from markethub.cli.doctor.finding import Finding, fail, ok, warn
 
 _LEAST_PYTHON = (3, 11)
 _LEAST_OPEN_FILES = 256
 _GOOD_OPEN_FILES = 1024
-# The form of every requirement in our pyproject.toml.
-_REQUIREMENT = re.compile(
-    r"(?P<name>[\w.\-]+)(\[[\w,\- ]+\])?\s*>=\s*(?P<least>\d+(\.\d+)*)\s*(;(?P<marker>.*))?"
-)
 
 
 def check_python() -> Finding:
@@ -38,28 +35,17 @@ def check_packages() -> Finding:
     return ok("packages", f"markethub {own} and everything it requires")
 
 
-def _find_problems(requirement: str) -> Iterator[str]:
-    match = _REQUIREMENT.fullmatch(requirement)
-    if match is None:
-        yield f"requirement {requirement!r} is not understood"
-        return
-    if "extra" in (match["marker"] or ""):
+def _find_problems(text: str) -> Iterator[str]:
+    requirement = Requirement(text)
+    if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
         return
     try:
-        found = version(match["name"])
+        found = version(requirement.name)
     except PackageNotFoundError:
-        yield f"{match['name']} is missing"
+        yield f"{requirement.name} is missing"
         return
-    if _release(found) < _release(match["least"]):
-        yield f"{match['name']} {found} is older than {match['least']}"
-
-
-def _release(text: str) -> tuple[int, ...]:
-    """The numbers in front, without trailing zeros: 2.0 and 2.0.0rc1 are both (2,)."""
-    numbers = [int(part) for part in re.findall(r"\d+", re.match(r"[\d.]*", text)[0])]  # type: ignore[index]  # * matches
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
+    if not requirement.specifier.contains(found, prereleases=True):
+        yield f"{requirement.name} {found} is not {requirement.specifier}"
 
 
 def check_open_files() -> Finding:

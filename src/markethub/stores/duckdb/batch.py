@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from markethub.domain.span import Span
@@ -31,14 +32,16 @@ class Write:
     bars: pa.Table
     claims: tuple[Coverage, ...]
     future: "Future[UpsertCounts]" = field(default_factory=Future)
+    times: npt.NDArray[np.int64] = field(init=False)
 
-    @property
-    def first_ms(self) -> int:
-        return int(self.bars.column("open_time")[0].value)
+    def __post_init__(self) -> None:
+        self.times = open_times_ms(self.bars).to_numpy()
 
-    @property
-    def last_ms(self) -> int:
-        return int(self.bars.column("open_time")[-1].value)
+    def cut(self, boundary_ms: int) -> list[tuple[bool, int, int]]:
+        """Where its hot (True) and its cold rows begin and end, as far as there are some."""
+        cut = int(self.times.searchsorted(boundary_ms))
+        parts = ((False, 0, cut), (True, cut, len(self.times)))
+        return [part for part in parts if part[1] < part[2]]
 
 
 def apply_writes(
@@ -68,7 +71,7 @@ def _split_rounds(writes: Sequence[Write]) -> list[list[int]]:
         if not len(write.bars):
             rounds[0].append(index)
             continue
-        low, high = write.first_ms, write.last_ms
+        low, high = int(write.times[0]), int(write.times[-1])
         number = 0
         if seen := last.get(write.series):
             seen_low, seen_high, number = seen
@@ -140,17 +143,16 @@ class _Batch:
         pieces: defaultdict[tuple[str, bool, int | None], list[Piece]] = defaultdict(list)
         for index in indices:
             write = self._writes[index]
-            boundary_ms = self._hot_from_ms[write.series.interval]
-            cut = int(open_times_ms(write.bars).to_numpy().searchsorted(boundary_ms))
-            for is_hot, bars in ((False, write.bars.slice(0, cut)), (True, write.bars.slice(cut))):
-                if not len(bars):
-                    continue
-                times = bars.column("open_time")
-                piece = Piece(index, self.stage.series(write.series), bars, times[0].value, times[-1].value)
+            series = write.series
+            state = self.stage.series(series)
+            for is_hot, start, end in write.cut(self._hot_from_ms[series.interval]):
+                first_ms, last_ms = int(write.times[start]), int(write.times[end - 1])
+                bars = write.bars if end - start == len(write.bars) else write.bars.slice(start, end - start)
                 place = None
-                if piece.state.may_hold(piece.first_ms, piece.last_ms):
-                    place = 0 if is_hot else piece.first_ms // _LOOKUP_MS
-                pieces[bars_table(write.series.interval, is_hot=is_hot), is_hot, place].append(piece)
+                if state.may_hold(first_ms, last_ms):
+                    place = 0 if is_hot else first_ms // _LOOKUP_MS
+                table = bars_table(series.interval, is_hot=is_hot)
+                pieces[table, is_hot, place].append(Piece(index, state, bars, first_ms, last_ms))
         return [
             Group(table, found, is_hot=is_hot, may_exist=place is not None)
             for (table, is_hot, place), found in pieces.items()

@@ -184,11 +184,11 @@ class Steps:
                 )
 
     def checkpoint(self) -> bool:
-        """Fold the write-ahead log into the file and free the space of deleted rows; False if that must wait."""
+        """Fold the log into the file and free the space of deleted rows; False if that must wait."""
         try:
             self._connection.execute("CHECKPOINT")
         except duckdb.TransactionException:
-            # A scan that runs right now can hold it up. FORCE would stop all writes until the last scan ends.
+            # A scan that runs right now can hold it up; FORCE would make all writes wait for it.
             return False
         return True
 

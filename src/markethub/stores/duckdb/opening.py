@@ -92,12 +92,12 @@ def _release(path: Path) -> None:
 
 def _translate(path: Path, error: duckdb.Error) -> StoreError | StoreLockedError:
     text = str(error)
-    if "Could not set lock" in text or "Conflicting lock" in text:
+    if "Could not set lock" in text:
         return StoreLockedError(
             f"another process holds {path}: if a MarketHub server is running, ask it (client or HTTP API) "
             f"instead of opening its file, or stop it first. {text}"
         )
-    return StoreError(f"cannot open {path}: it is damaged or no store. {text}")
+    return StoreError(f"cannot open {path}; if its permissions are right, it is damaged or no store. {text}")
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, now_ms: int, *, read_only: bool) -> None:

@@ -145,7 +145,7 @@ class DuckdbSeriesStore:
             # Every bar is on the grid and no key is there twice: so a full count means no hole.
             if count_bars(cursor, series, state.id, grid) == grid.width_ms // series.interval.width_ms:
                 return []
-            bars = read_bars(cursor, series, state.id, grid, empty_klines().schema.names)
+            bars = read_bars(cursor, series, state.id, grid, ["open_time"])
         return missing_bars(bars, grid, series.interval)
 
     def summaries(self) -> list[SeriesSummary]:

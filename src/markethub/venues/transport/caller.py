@@ -10,6 +10,9 @@ from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.faults import Fault, FaultTable, Reaction
 from markethub.venues.transport.session import Answer, VenueSession
 
+# Of its own: drawing from the shared generator would disturb whoever has seeded it.
+_jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -103,4 +106,4 @@ class VenueCaller:
 
     def _backoff_s(self, failures: int) -> float:
         longest_s = self._policy.first_delay_s * 2.0 ** (failures - 1)
-        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
+        return longest_s * _jitter.uniform(0.5, 1.0)

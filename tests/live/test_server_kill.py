@@ -64,6 +64,7 @@ def test_a_killed_server_finishes_by_itself_with_the_same_data(
     hub.start()
     acknowledged: list[int] = []
     days: list[int] = []
+    mid_work = 0
     with hub.client() as client:
         acknowledged.append(_post_large(client, start))
     for round_ in range(kills):
@@ -72,12 +73,14 @@ def test_a_killed_server_finishes_by_itself_with_the_same_data(
             with hub.client() as client:
                 days.append(round_ % 28 + 1)
                 acknowledged.append(_post_small(client, days[-1]))
+                mid_work += client.get_execution(str(acknowledged[0]))["status"] == "RUNNING"
         hub.kill()
         hub.launch()
         if chance.random() < 0.3:  # some kills hit a server that is only starting
             time.sleep(chance.uniform(0.0, 3.0))
         else:
             hub.wait_until_ready()
+    assert mid_work, "no kill hit a running backfill: make it larger"
     hub.wait_until_ready()
     with hub.client() as client:
         ended: list[dict[str, Any]] = [

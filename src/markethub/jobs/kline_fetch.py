@@ -40,8 +40,8 @@ class NoArchive:
 class KlineFetch:
     """The way of one series from its venue into the store.
 
-    Each page and file is stored, with its claim of coverage, before the next one is asked for: a killed run
-    fetches nothing twice. ``counters`` tells what reached the store and what was spent.
+    Each page and file is stored as it comes, with its claim of coverage: a killed run fetches at most one
+    page or file again. ``counters`` tells what reached the store and what was spent.
     """
 
     series: Series
@@ -147,26 +147,36 @@ class KlineFetch:
         That is beyond the span's end where REST says that nothing follows for longer, as before a listing.
         """
         cursor = span.start_ms
-        while cursor < span.end_ms:
-            page = await self.source.klines(self.series, Span(cursor, horizon_ms))
-            self.counters["rest_pages"] += 1
-            if page.covered is None:
-                return horizon_ms  # by the venue's clock nothing has closed yet: the next run asks again
-            end_ms = page.covered.end_ms
-            if len(page.bars):
-                first_ms = open_times_ms(page.bars)[0].as_py()
-                end_ms = first_ms if first_ms >= span.end_ms else min(end_ms, span.end_ms)
-            part = Span(cursor, end_ms)
-            await self._store(cut_klines(page.bars, part), [part], REST)
-            cursor = end_ms
-        return cursor
+        storing: asyncio.Task[None] | None = None
+        try:
+            while cursor < span.end_ms:
+                page = await self.source.klines(self.series, Span(cursor, horizon_ms))
+                self.counters["rest_pages"] += 1
+                if page.covered is None:
+                    return horizon_ms  # by the venue's clock nothing has closed yet: the next run asks again
+                end_ms = page.covered.end_ms
+                if len(page.bars):
+                    first_ms = open_times_ms(page.bars)[0].as_py()
+                    end_ms = first_ms if first_ms >= span.end_ms else min(end_ms, span.end_ms)
+                part = Span(cursor, end_ms)
+                if storing is not None:
+                    await storing
+                # One page is written while the next is on its way.
+                storing = asyncio.create_task(self._store(cut_klines(page.bars, part), [part], REST))
+                cursor = end_ms
+            return cursor
+        finally:
+            if storing is not None:
+                await storing
 
     async def _store(self, bars: pa.Table, spans: Iterable[Span], source: str) -> None:
         now_ms = self.clock()
         settled_ms = self.series.interval.floor(now_ms - SETTLING_MS)
         settled = (span_or_none(span.start_ms, min(span.end_ms, settled_ms)) for span in merge(spans))
         claims = [Coverage(span, source, now_ms) for span in settled if span]
-        counts = await asyncio.wrap_future(self.store.upsert(self.series, bars, claims))
+        # In a thread: it checks every row, and waits while the store's queue is full.
+        written = await asyncio.to_thread(self.store.upsert, self.series, bars, claims)
+        counts = await asyncio.wrap_future(written)
         self.counters["processed"] += len(bars)
         self.counters["inserted"] += counts.inserted
         self.counters["updated"] += counts.updated

@@ -107,8 +107,6 @@ class SeriesStoreContract:
     def store(self) -> SeriesStore:
         raise NotImplementedError("a subclass overrides the fixture `store`")
 
-    # Empty
-
     def test_an_empty_store_has_empty_answers(self, store: SeriesStore) -> None:
         assert store.read(BTC).schema.equals(KLINES)
         assert len(store.read(BTC, minute_span(0, 9), columns=["close"], limit=3)) == 0
@@ -121,8 +119,6 @@ class SeriesStoreContract:
     def test_a_write_of_nothing_leaves_no_trace(self, store: SeriesStore) -> None:
         assert store.upsert(BTC, bars_at([])).result() == UpsertCounts(0, 0, 0, 0)
         assert store.summaries() == []
-
-    # Writing
 
     def test_bars_come_back_as_they_were_written(self, store: SeriesStore) -> None:
         bars = bars_at(
@@ -183,6 +179,17 @@ class SeriesStoreContract:
                 {"open": number + 1.0 + T0 % 7_000_000 / 1e6}
             ]
             assert len(store.read(series)) == 3
+
+    def test_many_series_at_once(self, store: SeriesStore) -> None:
+        all_series = [Series(Symbol.parse(f"C{n}_USDT.BNC"), Interval.M1) for n in range(25)]
+        for start, revisions in ((0, range(1, 26)), (5, range(26, 51))):
+            claims = [Coverage(minute_span(start, start + 10), "rest", T0)]
+            bars = bars_at(minutes(start, start + 10))
+            futures = [store.upsert(series, bars, claims) for series in all_series]
+            assert [future.result().revision for future in futures] == list(revisions)
+        for series, summary in zip(sorted(all_series), store.summaries(), strict=True):
+            assert (summary.series, summary.rows) == (series, 15)
+            assert store.covered(series, minute_span(0, 99)) == [Coverage(minute_span(0, 15), "rest", T0)]
 
     def test_later_writes_win_in_the_order_given(self, store: SeriesStore) -> None:
         futures = [store.upsert(BTC, bars_at(minutes(0, 3), float(price))) for price in range(1, 40)]
@@ -264,8 +271,6 @@ class SeriesStoreContract:
             is_done.set()
             assert all(len(values) <= 1 for watcher in watchers for values in watcher.result())
 
-    # Reading
-
     def test_a_span_is_half_open(self, store: SeriesStore) -> None:
         store.upsert(BTC, bars_at(minutes(0, 10))).result()
         assert times_of(store.read(BTC, minute_span(3, 6))) == minutes(3, 6)
@@ -301,8 +306,6 @@ class SeriesStoreContract:
             store.read(BTC, limit=-1)
         with pytest.raises(InputError, match="limit -1"):
             store.changes(0, -1)
-
-    # Coverage
 
     def test_claims_are_kept_with_bars_and_alone(self, store: SeriesStore) -> None:
         store.upsert(BTC, bars_at(minutes(0, 3)), [Coverage(minute_span(0, 5), "rest", T0)]).result()
@@ -358,8 +361,6 @@ class SeriesStoreContract:
                 store.upsert(BTC, bars_at(minutes(0, 1)), [Coverage(span, source, T0)]).result()
         assert store.summaries() == []
 
-    # Holes
-
     def test_holes_are_the_missing_grid_points(self, store: SeriesStore) -> None:
         store.upsert(BTC, bars_at(minutes(2, 5) + minutes(7, 8) + minutes(9, 12))).result()
         assert store.holes(BTC, minute_span(0, 15)) == [
@@ -377,8 +378,6 @@ class SeriesStoreContract:
         span = Span(T0 + 1, T0 + 3 * MINUTE_MS + 1)
         assert store.holes(BTC, span) == [minute_span(2, 4)]
         assert store.holes(BTC, Span(T0 + 1, T0 + 2)) == []
-
-    # Overviews
 
     def test_summaries_ascend_and_count(self, store: SeriesStore) -> None:
         store.upsert(ETH, bars_at(minutes(5, 9))).result()
@@ -410,8 +409,6 @@ class SeriesStoreContract:
         assert store.changes(0, 2) == log[:2]
         assert store.changes(3, 10) == []
         assert store.revision() == 3
-
-    # Upkeep
 
     def test_compaction_changes_no_answer(self, store: SeriesStore) -> None:
         for start in (300, 0, 200, 100):

@@ -14,7 +14,7 @@ from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 from markethub.ports.store import Coverage, UpsertCounts
 from markethub.stores.duckdb.claim_rows import ClaimRows
-from markethub.stores.duckdb.frames import incoming, transaction
+from markethub.stores.duckdb.frames import insert_rows, transaction
 from markethub.stores.duckdb.group import CHANGED, NEW, Group, Piece
 from markethub.stores.duckdb.schema import bars_table
 from markethub.stores.duckdb.state import Stage, StoreState
@@ -130,8 +130,7 @@ class _Batch:
         if self._changes:
             columns = [pa.array(column, pa.int64()) for column in zip(*self._changes, strict=True)]
             rows = pa.Table.from_arrays(columns, names=["revision", "series", "start_ms", "end_ms"])
-            with incoming(self._connection, rows):
-                self._connection.execute("INSERT INTO changes BY NAME SELECT * FROM incoming")
+            insert_rows(self._connection, "changes", rows)
         return [
             UpsertCounts(inserted, updated, len(write.bars) - inserted - updated, revision)
             for write, inserted, updated, revision in zip(

@@ -1,5 +1,7 @@
 """Claims of coverage as rows of the table ``coverage``, inside one transaction."""
 
+# ruff: noqa: S608 - names in the SQL are our own constants; every value is a parameter
+
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +11,10 @@ import pyarrow as pa
 from markethub.domain.span import Span
 from markethub.ports.store import Coverage
 from markethub.stores.claims import add_claim
-from markethub.stores.duckdb.frames import incoming
+from markethub.stores.duckdb.frames import FEW_ROWS, incoming, insert_rows
+
+_Found = tuple[int, int, int, int, str, int]
+"""Row id, series, start, end, source and checked time."""
 
 
 class ClaimRows:
@@ -51,26 +56,37 @@ class ClaimRows:
         gone = [row_id for key, row_id in self._row_ids.items() if key not in kept]
         new = [key for key in self._revisions if key in kept]
         if gone:
-            with incoming(self._connection, pa.table({"row_id": pa.array(gone, pa.int64())})):
-                self._connection.execute(
-                    "DELETE FROM coverage USING incoming WHERE coverage.rowid = incoming.row_id"
-                )
-        if new:
-            rows = _to_table(new).append_column(
-                "revision", pa.array([self._revisions[key] for key in new], pa.int64())
-            )
-            with incoming(self._connection, rows):
-                self._connection.execute("INSERT INTO coverage BY NAME SELECT * FROM incoming")
+            self._connection.execute("DELETE FROM coverage WHERE rowid IN (SELECT unnest(?))", [gone])
+        revisions = pa.array([self._revisions[key] for key in new], pa.int64())
+        insert_rows(self._connection, "coverage", _to_table(new).append_column("revision", revisions))
 
     def _load(self, told: Sequence[tuple[int, Coverage]]) -> None:
         if not told:
             return
+        rows = self._find_few(told) if len(told) <= FEW_ROWS else self._find_many(told)
+        for row_id, series_id, start_ms, end_ms, source, checked_ms in rows:
+            claim = Coverage(Span(start_ms, end_ms), source, checked_ms)
+            self._kept[series_id].append(claim)
+            self._row_ids[series_id, claim] = row_id
+
+    def _find_few(self, told: Sequence[tuple[int, Coverage]]) -> list[_Found]:
+        touching = "(series = ? AND source = ? AND start_ms <= ? AND end_ms >= ?)"
+        values: list[int | str] = []
+        for series_id, claim in told:
+            values += [series_id, claim.source, claim.span.end_ms, claim.span.start_ms]
+        return self._connection.sql(
+            "SELECT rowid, series, start_ms, end_ms, source, checked_ms FROM coverage WHERE "
+            + " OR ".join([touching] * len(told)),
+            params=values,
+        ).fetchall()
+
+    def _find_many(self, told: Sequence[tuple[int, Coverage]]) -> list[_Found]:
         bounds = [
             min(claim.span.start_ms for _, claim in told),
             max(claim.span.end_ms for _, claim in told),
         ]
         with incoming(self._connection, _to_table(told)):
-            rows = self._connection.sql(
+            return self._connection.sql(
                 "SELECT DISTINCT c.rowid, c.series, c.start_ms, c.end_ms, c.source, c.checked_ms "
                 "FROM coverage c JOIN incoming i ON c.series = i.series AND c.source = i.source "
                 "AND c.start_ms <= i.end_ms AND c.end_ms >= i.start_ms "
@@ -78,10 +94,6 @@ class ClaimRows:
                 "WHERE c.end_ms >= ? AND c.start_ms <= ?",
                 params=bounds,
             ).fetchall()
-        for row_id, series_id, start_ms, end_ms, source, checked_ms in rows:
-            claim = Coverage(Span(start_ms, end_ms), source, checked_ms)
-            self._kept[series_id].append(claim)
-            self._row_ids[series_id, claim] = row_id
 
 
 def _to_table(claims: Sequence[tuple[int, Coverage]]) -> pa.Table:

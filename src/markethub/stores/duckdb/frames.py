@@ -1,5 +1,7 @@
 """Arrow tables inside SQL, transactions, and the one place where DuckDB's errors become ours."""
 
+# ruff: noqa: S608 - names in the SQL are our own constants; every value is a parameter
+
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -12,6 +14,10 @@ TIME = "make_timestamp_ms(?)::TIMESTAMP_MS"
 """A parameter of Unix milliseconds as an open time; folded before the scan, so zone maps still prune."""
 
 
+FEW_ROWS = 8
+"""Up to here parameters are cheaper than an Arrow table, which costs the making and dropping of a view."""
+
+
 @contextmanager
 def incoming(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[None]:
     """Let SQL on this connection read ``table`` under the name ``incoming``."""
@@ -20,6 +26,17 @@ def incoming(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator
         yield
     finally:
         connection.unregister("incoming")
+
+
+def insert_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    """Append ``rows`` to the table ``name``, column by name."""
+    if len(rows) > FEW_ROWS:
+        with incoming(connection, rows):
+            connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
+    elif len(rows):
+        values = [value for row in zip(*rows.to_pydict().values(), strict=True) for value in row]
+        marks = ", ".join([f"({', '.join('?' * rows.num_columns)})"] * len(rows))
+        connection.execute(f"INSERT INTO {name} ({', '.join(rows.column_names)}) VALUES {marks}", values)
 
 
 @contextmanager

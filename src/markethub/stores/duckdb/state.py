@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from markethub.domain.interval import Interval
 from markethub.domain.symbol import Series, Symbol
-from markethub.stores.duckdb.frames import incoming
+from markethub.stores.duckdb.frames import FEW_ROWS, incoming, insert_rows
 
 _MUTABLE = ("rows", "first_ms", "last_ms", "revision", "cold_last_ms", "unsorted_from_ms")
 
@@ -137,13 +137,16 @@ class Stage:
         touched = [self._staged[series] for series in self._touched]
         old = [state for state in touched if self._state.find(state.series) is not None]
         new = [state for state in touched if self._state.find(state.series) is None]
-        if old:
+        insert_rows(connection, "series", _to_table(new))
+        if len(old) > FEW_ROWS:
             changes = ", ".join(f"{name} = incoming.{name}" for name in _MUTABLE)
             with incoming(connection, _to_table(old)):
                 connection.execute(f"UPDATE series SET {changes} FROM incoming WHERE series.id = incoming.id")
-        if new:
-            with incoming(connection, _to_table(new)):
-                connection.execute("INSERT INTO series BY NAME SELECT * FROM incoming")
+            return
+        changes = ", ".join(f"{name} = ?" for name in _MUTABLE)
+        for state in old:
+            values = [getattr(state, name) for name in _MUTABLE]
+            connection.execute(f"UPDATE series SET {changes} WHERE id = ?", [*values, state.id])
 
     def publish(self) -> None:
         """Make the changes the committed state; call it after the commit."""

@@ -35,7 +35,7 @@ T = TypeVar("T")
 # One transaction's worth. Fewer rows leave many small row groups, which every checkpoint rewrites.
 _BATCH_ROWS = 1_000_000
 _BATCH_WRITES = 4096
-_QUEUED_ROWS = 1_000_000
+_QUEUED_ROWS = 500_000
 _HEAVY_READ_ROWS = 100_000
 
 
@@ -43,7 +43,7 @@ class DuckdbSeriesStore:
     """A ``SeriesStore`` in a DuckDB file; ``open_duckdb_store`` makes it.
 
     Writes of all threads go through one queue and share transactions: a future ends when the transaction that
-    holds its write is on disk. ``upsert`` waits while a million rows are queued, so never call it from a
+    holds its write is on disk. ``upsert`` waits while half a million rows are queued, so never call it from a
     callback of such a future: that runs on the writer thread itself. Reads run side by side, large ones as
     many at once as there are processors.
     """

@@ -41,7 +41,7 @@ class ServerSettings(_Section):
 class StoreSettings(_Section):
     """The embedded store."""
 
-    memory_limit_mb: Annotated[int, Field(ge=64)] = 512
+    memory_limit_mb: Annotated[int, Field(ge=64)] = 400
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     max_read_rows: Annotated[int, Field(ge=1, le=100_000_000)] = 5_000_000
 

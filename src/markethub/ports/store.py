@@ -47,7 +47,7 @@ class SeriesSummary:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row of the change log: revision ``revision`` touched bars of ``series`` inside ``span``."""
+    """One row of the change log: ``revision`` touched bars or claims of ``series`` inside ``span``."""
 
     revision: int
     series: Series

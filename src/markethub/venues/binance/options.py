@@ -1,12 +1,11 @@
 """The settings of the Binance adapter."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from markethub.domain.errors import InputError
 from markethub.venues.binance.limits import EXCHANGE_INFO_WEIGHT
+from markethub.venues.transport.options import check_names, read_number
 from markethub.venues.transport.session import check_base_url
 
 
@@ -32,16 +31,17 @@ class BinanceOptions:
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:
         """Read options by name; InputError names the first that is unknown or wrong, and what is allowed."""
-        allowed = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in allowed:
-                raise InputError(f"BNC has no option {name[:60]!r}; allowed are {', '.join(allowed)}")
+        check_names(options, [field.name for field in fields(cls)], "BNC")
         default = cls()
 
         def number(name: str, low: float, high: float) -> float:
-            return _read_number(options, name, low, high, getattr(default, name))
+            return read_number(options, name, low, high, default=getattr(default, name), venue="BNC")
 
-        limit = int(_read_number(options, "weight_limit", 2 * EXCHANGE_INFO_WEIGHT, 1_000_000_000, 0))
+        limit = int(
+            read_number(
+                options, "weight_limit", 2 * EXCHANGE_INFO_WEIGHT, 1_000_000_000, default=0, venue="BNC"
+            )
+        )
         return cls(
             base_url=check_base_url(options.get("base_url", default.base_url), "BNC option base_url"),
             archive_url=check_base_url(
@@ -55,17 +55,3 @@ class BinanceOptions:
             quick_retries=int(number("quick_retries", 0, 100)),
             patience_s=number("patience_s", 0, 86_400),
         )
-
-
-def _read_number(options: Mapping[str, str], name: str, low: float, high: float, default: float) -> float:
-    if name not in options:
-        return default
-    text = options[name]
-    try:
-        value = float(int(text) if isinstance(default, int) else text)
-    except (ValueError, OverflowError):
-        value = math.nan
-    if not low <= value <= high:
-        kind = "a whole number" if isinstance(default, int) else "a number"
-        raise InputError(f"BNC option {name} {text[:60]!r} is not {kind} from {low:g} to {high:g}")
-    return value

@@ -60,6 +60,10 @@ class Exchange:
     is_listed: bool = True
     asked: list[Span] = field(default_factory=list)
     broken_after: int | None = None
+    label: str = "rest"
+
+    def reach_ms(self, interval: Interval, now_ms: int) -> int | None:
+        return None
 
     async def listed(self, symbol: Symbol) -> bool:
         return self.is_listed

@@ -18,6 +18,7 @@ from markethub.domain.span import Span
 from markethub.domain.symbol import Series, Symbol
 from markethub.ports.venue import Venue
 from markethub.venues.binance import create_venue
+from tests.budgets import budget_of
 
 Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
 
@@ -152,14 +153,14 @@ async def test_dozens_of_first_calls_ask_for_listing_and_time_once(fake: FakeBin
     spans = [Span(START + hour * HOUR, START + (hour + 1) * HOUR) for hour in range(40)]
     await asyncio.gather(*(venue.klines.klines(BTC, span) for span in spans))
     assert fake.counts == {"/api/v3/exchangeInfo": 1, "/api/v3/time": 1, "/api/v3/klines": 40}
-    assert venue.limits().used_weight == 500 + 20 + 1 + 80
+    assert budget_of(venue, "request weight").used == 500 + 20 + 1 + 80
 
 
 async def test_the_limit_is_the_one_the_venue_tells(fake: FakeBinance, venue: Venue) -> None:
     fake.weight_limit = 1200
-    assert venue.limits().weight_limit == 6000
+    assert budget_of(venue, "request weight").limit == 6000
     assert await venue.klines.listed(BTC.symbol)
-    assert venue.limits().weight_limit == 1200
+    assert budget_of(venue, "request weight").limit == 1200
 
 
 async def test_a_pair_that_spells_like_another_is_not_listed(fake: FakeBinance, venue: Venue) -> None:

@@ -7,6 +7,7 @@ from markethub.domain.support import DataKind
 from markethub.ports.venue import Venue, VenueFactory
 from markethub.venues.binance import create_venue
 from markethub.venues.binance.options import BinanceOptions
+from tests.budgets import budget_of
 
 
 def test_defaults() -> None:
@@ -76,6 +77,6 @@ async def test_the_venue_is_one() -> None:
     factory: VenueFactory = create_venue
     venue: Venue = factory({"weight_limit": "100"})
     assert (venue.code, venue.name, venue.kinds) == ("BNC", "Binance", frozenset({DataKind.KLINE}))
-    assert venue.limits().weight_limit == 100
+    assert budget_of(venue, "request weight").limit == 100
     await venue.close()
     await venue.close()

@@ -18,6 +18,7 @@ from markethub.sandbox.settings import SandboxSettings, clock_starting_at
 from markethub.tables.klines import KLINES, cut_klines, open_times_ms
 from markethub.testing.source_contract import KlineSourceContract, SourceUnderTest, join_pages, read_pages
 from markethub.venues.binance import create_venue
+from tests.budgets import budget_of
 
 HOUR = 3_600_000
 BTC = Series.parse("BTC_USDT.BNC 1h")
@@ -144,7 +145,7 @@ async def test_a_small_budget_waits_and_is_never_refused() -> None:
         await venue.klines.listed(BTC.symbol)
         pages = await asyncio.gather(*(venue.klines.klines(BTC, span) for span in spans))
         assert len(pages) == 60
-        assert venue.limits().weight_limit == 100
+        assert budget_of(venue, "request weight").limit == 100
         await venue.close()
         assert {status for _, status in sandbox.stats.replies} == {200}
         assert sandbox.stats.requests["/api/v3/klines"] == 60

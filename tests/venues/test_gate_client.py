@@ -24,6 +24,7 @@ from markethub.domain.times import format_time, parse_time
 from markethub.ports.venue import Venue
 from markethub.tables.klines import open_times_ms
 from markethub.venues.gate import create_venue
+from tests.budgets import budget_of
 
 Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
 
@@ -274,16 +275,16 @@ async def test_dozens_of_first_calls_ask_for_the_time_once(fake: FakeGate, venue
     spans = [Span(START + hour * HOUR, START + (hour + 1) * HOUR) for hour in range(40)]
     await asyncio.gather(*(venue.klines.klines(BTC, span) for span in spans))
     assert fake.counts == {"/spot/time": 1, CANDLESTICKS: 40}
-    assert venue.limits().used_weight == 41
+    assert budget_of(venue, "spot/candlesticks").used == 40
 
 
 async def test_what_others_spend_is_learned_from_the_headers(fake: FakeGate, venue: Venue) -> None:
     await venue.server_time_ms()
     fake.headers = {"X-Gate-RateLimit-Limit": "150", "X-Gate-RateLimit-Requests-Remain": "30"}
     await venue.klines.klines(BTC, Span(START, START + HOUR))
-    limits = venue.limits()
-    assert limits.used_weight == 1 + 120
-    assert limits.weight_limit == 200 + 200 + 150
+    candlesticks = budget_of(venue, "spot/candlesticks")
+    assert (candlesticks.used, candlesticks.limit) == (120, 150)
+    assert budget_of(venue, "spot/time").limit == 200
 
 
 async def test_a_429_waits_until_the_reset_the_venue_names(fake: FakeGate, serve: Serve) -> None:

@@ -17,6 +17,7 @@ from markethub.sandbox.settings import SandboxSettings, clock_starting_at
 from markethub.tables.klines import open_times_ms
 from markethub.testing.source_contract import KlineSourceContract, SourceUnderTest, join_pages, read_pages
 from markethub.venues.gate import client, create_venue
+from tests.budgets import budget_of
 
 HOUR = 3_600_000
 BTC = Series.parse("BTC_USDT.GIO 1h")
@@ -155,7 +156,7 @@ async def test_the_budget_waits_and_is_never_refused() -> None:
         first = await venue.klines.klines(BTC, spans[0])
         pages = await asyncio.gather(*(venue.klines.klines(BTC, span) for span in spans[1:]))
         assert [page.covered for page in (first, *pages)] == spans
-        assert venue.limits().weight_limit == 200 + 20 + 20
+        assert budget_of(venue, "spot/candlesticks").limit == 20
         await venue.close()
         assert {status for _, status in sandbox.stats.replies} == {200}
         assert sandbox.stats.requests[CANDLESTICKS] == 35

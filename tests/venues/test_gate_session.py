@@ -12,6 +12,7 @@ from markethub.venues.gate.errors import REST_FAULTS, read_words
 from markethub.venues.gate.session import COUNT_HEADER, GateSession, read_wait_s
 from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.faults import Reaction, VenueWords
+from markethub.venues.transport.request import Request
 from markethub.venues.transport.session import Answer, Timeouts
 
 Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
@@ -64,11 +65,11 @@ async def test_limit_and_rest_feed_the_budget(
 
     budget = WeightBudget("GIO", limit=999, max_in_flight=1)
     session = GateSession("GIO", await serve(answer), Timeouts(5, 5, 5), {"/spot/time": budget})
-    counted = await session.get("/spot/time", {}, 100)
-    assert budget.state().weight_limit == budget_limit
+    counted = await session.send(Request("GET", "/spot/time"), 100)
+    assert budget.state().limit == budget_limit
     assert counted.headers.get(COUNT_HEADER) == count
     assert "Retry-After" not in counted.headers
-    other = await session.get("/spot/other", {}, 100)  # a path without a budget
+    other = await session.send(Request("GET", "/spot/other"), 100)  # a path without a budget
     assert other.headers.get(COUNT_HEADER) == count
     await session.close()
 

@@ -23,6 +23,7 @@ from markethub.ports.venue import Venue
 from markethub.tables.klines import open_times_ms
 from markethub.testing.source_contract import join_pages, read_pages
 from markethub.venues.okx import create_venue
+from tests.budgets import budget_of
 
 Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
 
@@ -425,16 +426,9 @@ async def test_dozens_of_first_calls_ask_for_the_time_once(fake: FakeOkx, venue:
     assert sorted(fake.paths) == [HISTORY] * 15 + [TIME]
     await asyncio.gather(*(venue.klines.listed(BTC.symbol) for _ in range(15)))
     assert fake.paths.count(INSTRUMENTS) == 1
-    limits = venue.limits()
-    assert (limits.weight_limit, limits.waiting, limits.banned_until_ms) == (10 + 20 + 40 + 20, 0, None)
-
-
-async def test_every_endpoint_has_its_own_two_seconds(fake: FakeOkx, venue: Venue) -> None:
-    doors = venue.klines._doors  # type: ignore[attr-defined]
-    for caller, limit in ((doors.recent, 40), (doors.history, 20)):
-        assert caller._budget.state().weight_limit == limit
-        assert caller._budget._window_s == 2.0
-    assert doors.recent._budget is not doors.history._budget
+    candles = budget_of(venue, "market/candles")
+    assert (candles.limit, candles.window_s, candles.waiting, candles.closed_until_ms) == (40, 2.0, 0, None)
+    assert budget_of(venue, "market/history-candles").limit == 20
 
 
 async def test_a_listing_is_asked_again_only_after_an_hour(fake: FakeOkx, venue: Venue) -> None:

@@ -17,7 +17,8 @@ from markethub.domain.errors import (
 )
 from markethub.venues.binance.errors import REST_FAULTS
 from markethub.venues.transport.budget import WeightBudget
-from markethub.venues.transport.caller import Question, RetryPolicy, VenueCaller
+from markethub.venues.transport.caller import RetryPolicy, VenueCaller
+from markethub.venues.transport.request import Question, Request
 from markethub.venues.transport.session import Timeouts, VenueSession
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -103,7 +104,7 @@ async def test_a_good_answer_and_what_was_sent(serve: Serve) -> None:
     request = bench.requests[0]
     assert request.headers["User-Agent"].startswith("markethub/")
     assert request.query["symbol"] == "币USDT"
-    assert bench.budget.state().used_weight == 40
+    assert bench.budget.state().used == 40
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ async def test_throttled_waits_as_long_as_asked_and_goes_on(serve: Serve) -> Non
     bench = Bench(status(429, Retry_After="1"), good)
     assert await bench.ask(serve) == b"fine"
     assert len(bench.requests) == 2
-    assert bench.budget.state().banned_until_ms is None
+    assert bench.budget.state().closed_until_ms is None
 
 
 async def test_throttled_for_longer_than_the_call_can_wait(serve: Serve) -> None:
@@ -212,7 +213,7 @@ async def test_a_ban_closes_the_gate_and_is_told_at_once(serve: Serve, words: st
     with pytest.raises(VenueThrottledError) as caught:
         await bench.ask(serve)
     assert caught.value.retry_after_s == 20
-    assert bench.budget.state().banned_until_ms is not None
+    assert bench.budget.state().closed_until_ms is not None
     assert len(bench.requests) == 1
 
 
@@ -245,13 +246,13 @@ async def test_cancelling_a_call_ends_it_and_frees_its_place(serve: Serve) -> No
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert bench.budget.state().used_weight == 2
+    assert bench.budget.state().used == 2
 
 
 async def test_a_closed_session_says_so(serve: Serve) -> None:
     session = VenueSession("TST", await serve(Bench(good).handle), Timeouts(1, 1, 1))
-    await session.get("/", {}, 100)
+    await session.send(Request("GET", "/"), 100)
     await session.close()
     await session.close()
     with pytest.raises(VenueUnavailableError, match="closed"):
-        await session.get("/", {}, 100)
+        await session.send(Request("GET", "/"), 100)

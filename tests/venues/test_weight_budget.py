@@ -141,7 +141,7 @@ async def test_the_venue_never_sees_more_than_its_limit(
     assert all(isinstance(told, int) for told in results)
     assert venue.worst <= limit
     state = budget.state()
-    assert (state.waiting, state.used_weight <= limit) == (0, True)
+    assert (state.waiting, state.used <= limit) == (0, True)
 
 
 @settings(deadline=None, max_examples=80)
@@ -160,7 +160,7 @@ async def test_what_others_spend_is_learned_from_the_venues_count(
     async def ask(weight: int, after_s: float) -> None:
         told = await send(budget, venue, weight, after_s=after_s, up_s=0, down_s=0)
         if (time.now_s - GUARD_S) // WINDOW_S == time.now_s // WINDOW_S:
-            assert budget.state().used_weight >= told
+            assert budget.state().used >= told
 
     jobs = [ask(w, a) for w, a, _, _ in requests] + [spend(w, a) for w, a in foreign]
     assert await time.run(*jobs) == [None] * len(jobs)
@@ -172,7 +172,7 @@ async def test_weight_that_others_spent_is_not_spent_again() -> None:
     budget = make_budget(time, 100)
     venue.charge(60)
     await time.run(send(budget, venue, 1, up_s=0, down_s=0))
-    assert budget.state().used_weight == 61
+    assert budget.state().used == 61
     await time.run(*(send(budget, venue, 1, up_s=0.1, down_s=0.1) for _ in range(60)))
     assert sorted(venue.used.values()) == [21, 100]
 
@@ -205,7 +205,7 @@ async def test_a_count_from_before_the_turn_says_nothing_about_the_new_window() 
     budget = make_budget(time, 100)
     venue.charge(90)
     assert await time.run(send(budget, venue, 1, up_s=0, down_s=2)) == [91]
-    assert budget.state().used_weight == 1
+    assert budget.state().used == 1
 
 
 async def test_a_full_budget_is_used_in_every_window() -> None:
@@ -280,9 +280,9 @@ async def test_whoever_has_no_patience_is_told_how_long_the_pause_is() -> None:
         assert error.retry_after_s == pytest.approx(500.0)
     state = budget.state()
     assert state.waiting == 0
-    assert state.banned_until_ms == pytest.approx(time.unix_ms() + 500_000, abs=2)
+    assert state.closed_until_ms == pytest.approx(time.unix_ms() + 500_000, abs=2)
     time.now_s += 501
-    assert budget.state().banned_until_ms is None
+    assert budget.state().closed_until_ms is None
 
 
 async def test_throttling_without_a_time_doubles_until_the_venue_answers() -> None:
@@ -306,7 +306,7 @@ async def test_a_ban_without_a_time_lasts_minutes() -> None:
     assert budget.throttle(None) == 2
     assert budget.throttle(None, ban=True) == 240  # it is the second throttling in a row
     assert budget.throttle(None) == 240
-    assert budget.state().banned_until_ms == time.unix_ms() + 240_000
+    assert budget.state().closed_until_ms == time.unix_ms() + 240_000
 
 
 async def test_a_cancelled_caller_leaves_nothing_behind() -> None:
@@ -324,7 +324,7 @@ async def test_a_cancelled_caller_leaves_nothing_behind() -> None:
             await time.sleep(1)
             assert budget.state().waiting == 1
         with await waiting[2]:
-            assert budget.state().used_weight == 5
+            assert budget.state().used == 5
 
     assert await time.run(scenario()) == [None]
     assert waiting[0].cancelled()
@@ -341,7 +341,7 @@ async def test_a_cancelled_request_is_spent_and_frees_its_connection() -> None:
         await time.sleep(1)
         stuck.cancel()
         await send(budget, venue, 4, up_s=0, down_s=0)
-        assert budget.state().used_weight == 7
+        assert budget.state().used == 7
 
     assert await time.run(scenario()) == [None]
 
@@ -349,11 +349,11 @@ async def test_a_cancelled_request_is_spent_and_frees_its_connection() -> None:
 async def test_the_limit_follows_the_venue_but_not_above_the_cap() -> None:
     time = FakeTime()
     budget = make_budget(time, 6000, cap=500)
-    assert budget.state().weight_limit == 500
+    assert budget.state().limit == 500
     budget.set_limit(300)
-    assert budget.state().weight_limit == 300
+    assert budget.state().limit == 300
     budget.set_limit(9000)
-    assert budget.state().weight_limit == 500
+    assert budget.state().limit == 500
 
 
 async def test_a_raised_limit_lets_the_waiting_go_on() -> None:

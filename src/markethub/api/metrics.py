@@ -131,24 +131,27 @@ class _HubReading(Collector):
 
     def _collect_venues(self) -> Iterator[Metric]:
         used = GaugeMetricFamily(
-            "markethub_venue_used_weight",
-            "Request weight used in the venue's present window.",
-            labels=["venue"],
+            "markethub_venue_budget_used",
+            "Weight or requests used in the venue's present window.",
+            labels=["budget"],
         )
         limit = GaugeMetricFamily(
-            "markethub_venue_weight_limit", "Request weight that window allows.", labels=["venue"]
+            "markethub_venue_budget_limit",
+            "What that window allows; absent where there is no limit.",
+            labels=["budget"],
         )
         waiting = GaugeMetricFamily(
-            "markethub_venue_waiting_requests", "Requests waiting for budget.", labels=["venue"]
+            "markethub_venue_waiting_requests", "Requests waiting for budget.", labels=["budget"]
         )
-        banned = GaugeMetricFamily(
-            "markethub_venue_banned_until_seconds",
+        closed = GaugeMetricFamily(
+            "markethub_venue_closed_until_seconds",
             "Unix time before which the venue wants no request; 0 when it does not say so.",
-            labels=["venue"],
+            labels=["budget"],
         )
-        for code, limits in self._metrics.venue_limits.items():
-            used.add_metric([code], limits.used_weight)
-            limit.add_metric([code], limits.weight_limit)
-            waiting.add_metric([code], limits.waiting)
-            banned.add_metric([code], (limits.banned_until_ms or 0) / 1000)
-        yield from (used, limit, waiting, banned)
+        for limits in self._metrics.venue_limits:
+            used.add_metric([limits.name], limits.used)
+            if limits.limit is not None:
+                limit.add_metric([limits.name], limits.limit)
+            waiting.add_metric([limits.name], limits.waiting)
+            closed.add_metric([limits.name], (limits.closed_until_ms or 0) / 1000)
+        yield from (used, limit, waiting, closed)

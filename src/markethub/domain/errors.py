@@ -18,7 +18,9 @@ Classes are split by what the caller does next, not by where the error arose::
         ├── VenueThrottledError      the venue asks us to wait: retry after that
         ├── VenueProtocolError       an answer we cannot trust: retry, then give up
         ├── VenueRefusedError        the venue refuses the request: retrying is useless
-        │   └── SymbolNotListedError the venue lists no such symbol
+        │   ├── SymbolNotListedError the venue lists no such symbol
+        │   ├── KeyRefusedError      key, signature or passphrase are not accepted
+        │   └── PermissionRefusedError   the key is fine, but may not do this
         └── ArchiveError             a bulk file cannot be used: take the next source
             ├── ArchiveMissingError      not published
             └── ChecksumMismatchError    its content is not what its checksum promises
@@ -144,6 +146,18 @@ class SymbolNotListedError(VenueRefusedError):
     """The venue lists no such symbol."""
 
     code = "SYMBOL_NOT_LISTED"
+
+
+class KeyRefusedError(VenueRefusedError):
+    """The venue does not accept the key, its signature or its passphrase; the message says what to check."""
+
+    code = "VENUE_KEY"
+
+
+class PermissionRefusedError(VenueRefusedError):
+    """The key is known, but lacks a right, or this address is not on its list; the message says which."""
+
+    code = "VENUE_PERMISSION"
 
 
 class ArchiveError(VenueError):

@@ -1,7 +1,7 @@
 """Whether the node works, and its numbers."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markethub.domain.errors import MarketHubError
@@ -29,7 +29,7 @@ class Metrics:
     chunks_failed: int
     chunks_retried: int
     store_revision: int
-    venue_limits: Mapping[str, VenueLimits]
+    venue_limits: Sequence[VenueLimits]
 
 
 async def check_health(hub: Hub) -> Health:
@@ -58,5 +58,5 @@ async def read_metrics(hub: Hub) -> Metrics:
         chunks_failed=done.chunks_failed,
         chunks_retried=done.retried,
         store_revision=await asyncio.to_thread(hub.store.revision),
-        venue_limits={code: venue.limits() for code, venue in hub.venues.items()},
+        venue_limits=[limits for venue in hub.venues.values() for limits in venue.limits()],
     )

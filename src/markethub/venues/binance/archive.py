@@ -15,7 +15,8 @@ from markethub.ports.venue import ArchivedBars, ArchiveFile
 from markethub.venues.binance.archive_files import list_files, split_month
 from markethub.venues.binance.archive_parse import largest_bytes, read_archive
 from markethub.venues.binance.directory import Directory
-from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.caller import VenueCaller
+from markethub.venues.transport.request import Question
 
 _CHECKSUM_BYTES = 4096
 

@@ -11,7 +11,8 @@ from markethub.venues.binance.directory import Directory
 from markethub.venues.binance.limits import KLINES_PAGE_ROWS, KLINES_WEIGHT
 from markethub.venues.binance.names import CODE
 from markethub.venues.binance.parse import parse_klines
-from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.caller import VenueCaller
+from markethub.venues.transport.request import Question
 from markethub.venues.transport.server_clock import ServerClock
 
 _PAGE_BYTES = 4 * 1024 * 1024  # a full page is 180 kB
@@ -19,6 +20,8 @@ _PAGE_BYTES = 4 * 1024 * 1024  # a full page is 180 kB
 
 class BinanceKlines:
     """A KlineSource. Source: "Kline/Candlestick data" of the Binance Spot REST API page."""
+
+    label: str = "rest"
 
     def __init__(self, caller: VenueCaller, directory: Directory, clock: ServerClock) -> None:
         self._caller = caller
@@ -46,6 +49,10 @@ class BinanceKlines:
     async def listed(self, symbol: Symbol) -> bool:
         """Whether the venue lists the symbol, trading or halted, by a listing at most an hour old."""
         return symbol.venue == CODE and symbol in await self._directory.listing()
+
+    def reach_ms(self, interval: Interval, now_ms: int) -> int | None:  # noqa: ARG002
+        """No wall is documented."""
+        return None
 
     async def _ask(self, name: str, series: Series, asked: Span) -> pa.Table:
         subject = f"klines of {series} in {asked}"

@@ -8,7 +8,8 @@ from markethub.venues.binance.limits import EXCHANGE_INFO_WEIGHT
 from markethub.venues.binance.names import Listing
 from markethub.venues.binance.parse import parse_exchange_info
 from markethub.venues.transport.budget import WeightBudget
-from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.caller import VenueCaller
+from markethub.venues.transport.request import Question
 from markethub.venues.transport.single_flight import SingleFlight
 
 _FRESH_S = 3600.0

@@ -1,6 +1,7 @@
 """Klines over Gate's REST API."""
 
 from markethub.domain.errors import VenueProtocolError, VenueRefusedError
+from markethub.domain.interval import Interval
 from markethub.domain.span import Span, span_or_none
 from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import format_time
@@ -10,7 +11,8 @@ from markethub.venues.gate.directory import Directory
 from markethub.venues.gate.limits import DEPTH_BARS, PAGE_BARS
 from markethub.venues.gate.names import CODE, join_name
 from markethub.venues.gate.parse import Candles, parse_candlesticks
-from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.caller import VenueCaller
+from markethub.venues.transport.request import Question
 from markethub.venues.transport.server_clock import ServerClock
 
 CANDLESTICKS_PATH = "/spot/candlesticks"
@@ -27,6 +29,8 @@ _SETTLING_MS = 60_000
 
 class GateKlines:
     """A KlineSource. Source: "Market candlesticks" of the Gate API v4 page."""
+
+    label: str = "rest"
 
     def __init__(self, caller: VenueCaller, directory: Directory, clock: ServerClock) -> None:
         self._caller = caller
@@ -60,6 +64,10 @@ class GateKlines:
         """Whether the venue lists the symbol, tradable or not, by a listing at most an hour old."""
         return symbol.venue == CODE and symbol in await self._directory.listing()
 
+    def reach_ms(self, interval: Interval, now_ms: int) -> int | None:
+        """The venue answers for the last 10,000 bars only, of which the oldest go while one asks."""
+        return _first_answered_ms(interval, now_ms) + _READER_MARGIN_BARS * interval.width_ms
+
     async def _ask(self, name: str, series: Series, window: Span) -> Candles:
         subject = f"klines of {series} in {window}"
         question = Question(
@@ -82,14 +90,17 @@ class GateKlines:
 def _check_depth(series: Series, asked: Span, now_ms: int) -> None:
     """Refuse what the venue is known to refuse."""
     interval = series.interval
-    reach_ms = (DEPTH_BARS - _DEPTH_MARGIN_BARS) * interval.width_ms
-    first_ms = interval.floor(now_ms) - reach_ms
+    first_ms = _first_answered_ms(interval, now_ms)
     if asked.start_ms < first_ms:
         from_ms = first_ms + _READER_MARGIN_BARS * interval.width_ms
         raise VenueRefusedError(
             f"{CODE} klines of {series} in {asked}: the venue answers only for the last {DEPTH_BARS} bars; "
             f"{interval} bars can be had from {format_time(from_ms)} on"
         )
+
+
+def _first_answered_ms(interval: Interval, now_ms: int) -> int:
+    return interval.floor(now_ms) - (DEPTH_BARS - _DEPTH_MARGIN_BARS) * interval.width_ms
 
 
 def _complete_ms(candles: Candles, series: Series, window: Span, now_ms: int) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from markethub.domain.symbol import Symbol
 from markethub.venues.gate.parse import parse_currency_pairs
-from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.caller import VenueCaller
+from markethub.venues.transport.request import Question
 from markethub.venues.transport.single_flight import SingleFlight
 
 _FRESH_S = 3600.0

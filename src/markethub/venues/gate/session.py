@@ -6,6 +6,7 @@ from multidict import CIMultiDict
 
 from markethub.venues.gate.limits import LIMIT_HEADER, OUT_TIME_HEADER, REMAIN_HEADER, RESET_HEADER
 from markethub.venues.transport.budget import WeightBudget
+from markethub.venues.transport.request import Request
 from markethub.venues.transport.session import Answer, Timeouts, VenueSession
 
 COUNT_HEADER = "MarketHub-Requests-Used"
@@ -28,8 +29,9 @@ class GateSession(VenueSession):
         super().__init__(venue, base_url, timeouts)
         self._budgets = budgets
 
-    async def get(self, path: str, params: Mapping[str, str | int], max_bytes: int) -> Answer:
-        answer = await super().get(path, params, max_bytes)
+    async def send(self, request: Request, max_bytes: int) -> Answer:
+        answer = await super().send(request, max_bytes)
+        path = request.target.partition("?")[0]
         headers = CIMultiDict(answer.headers)
         limit, left = _read_number(headers, LIMIT_HEADER), _read_number(headers, REMAIN_HEADER)
         if limit and path in self._budgets:

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
+from markethub.domain.errors import InputError
 from markethub.domain.support import VENUE_NAMES, DataKind
-from markethub.ports.venue import KlineArchive, KlineSource, Venue, VenueLimits
+from markethub.domain.symbol import Account
+from markethub.ports.budget import BudgetPool
+from markethub.ports.keys import ApiKey
+from markethub.ports.venue import AccountSource, KlineArchive, KlineSource, MarketSource, Venue, VenueLimits
 from markethub.venues.gate.client import CANDLESTICKS_PATH, GateKlines
 from markethub.venues.gate.directory import CURRENCY_PAIRS, Directory
 from markethub.venues.gate.errors import REST_FAULTS
@@ -13,7 +17,8 @@ from markethub.venues.gate.options import GateOptions
 from markethub.venues.gate.parse import parse_server_time
 from markethub.venues.gate.session import COUNT_HEADER, GateSession
 from markethub.venues.transport.budget import WeightBudget
-from markethub.venues.transport.caller import Question, RetryPolicy, VenueCaller
+from markethub.venues.transport.caller import RetryPolicy, VenueCaller
+from markethub.venues.transport.request import Question
 from markethub.venues.transport.server_clock import ServerClock
 from markethub.venues.transport.session import Timeouts
 
@@ -29,15 +34,16 @@ class GateVenue:
     name: str = VENUE_NAMES[CODE]
     kinds: frozenset[DataKind] = frozenset({DataKind.KLINE})
 
-    def __init__(self, options: GateOptions) -> None:
+    def __init__(self, options: GateOptions, pool: BudgetPool | None = None) -> None:
         connect_s = min(_CONNECT_S, options.request_timeout_s)
         self._budgets = {
             path: WeightBudget(
-                CODE,
+                f"{CODE} {path.removeprefix('/')}",
                 limit=REQUESTS_PER_WINDOW,
                 margin=options.safety_fraction,
                 max_in_flight=options.connections,
                 window_s=WINDOW_S,
+                pool=pool,
             )
             for path in (_SERVER_TIME.path, CURRENCY_PAIRS.path, CANDLESTICKS_PATH)
         }
@@ -57,21 +63,17 @@ class GateVenue:
         self._clock = ServerClock(self._ask_time, self._sync)
         self.klines: KlineSource = GateKlines(callers[CANDLESTICKS_PATH], self._directory, self._clock)
         self.kline_archive: KlineArchive | None = None
+        self.market: MarketSource | None = None
+
+    def account(self, account: Account, key: ApiKey) -> AccountSource:  # noqa: ARG002
+        raise InputError(f"account {account}: no account data of {CODE} is supported")
 
     async def server_time_ms(self) -> int:
         """The venue's clock, asked now. Source: "Get server current time" of the Gate API v4 page."""
         return await self._clock.measure_ms()
 
-    def limits(self) -> VenueLimits:
-        """All endpoints together: requests of the present ten seconds, and the latest end of a ban."""
-        states = [budget.state() for budget in self._budgets.values()]
-        bans = [state.banned_until_ms for state in states if state.banned_until_ms is not None]
-        return VenueLimits(
-            used_weight=sum(state.used_weight for state in states),
-            weight_limit=sum(state.weight_limit for state in states),
-            waiting=sum(state.waiting for state in states),
-            banned_until_ms=max(bans, default=None),
-        )
+    def limits(self) -> list[VenueLimits]:
+        return [budget.state() for budget in self._budgets.values()]
 
     async def close(self) -> None:
         await self._directory.close()
@@ -86,6 +88,6 @@ class GateVenue:
         return parse_server_time(await self._time_caller.ask(_SERVER_TIME))
 
 
-def create_venue(options: Mapping[str, str]) -> Venue:
+def create_venue(options: Mapping[str, str], pool: BudgetPool | None = None) -> Venue:
     """The entry point ``GIO``; InputError names an option that is unknown or wrong, and what is allowed."""
-    return GateVenue(GateOptions.parse(options))
+    return GateVenue(GateOptions.parse(options), pool)

@@ -8,7 +8,8 @@ from markethub.domain.symbol import Series
 from markethub.venues.okx.limits import CANDLES_DEPTH_BARS, PAGE_ROWS
 from markethub.venues.okx.names import BARS, join_name
 from markethub.venues.okx.parse import Candles, parse_candles
-from markethub.venues.transport.caller import Question, VenueCaller
+from markethub.venues.transport.caller import VenueCaller
+from markethub.venues.transport.request import Question
 
 _RECENT_PATH = "/api/v5/market/candles"
 _HISTORY_PATH = "/api/v5/market/history-candles"

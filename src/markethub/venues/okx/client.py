@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from markethub.domain.errors import VenueProtocolError
+from markethub.domain.interval import Interval
 from markethub.domain.span import Span, span_or_none
 from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import format_time
@@ -30,6 +31,8 @@ class _Reading(NamedTuple):
 
 class OkxKlines:
     """A KlineSource. Sources: "Get candlesticks" and "Get candlesticks history" of the OKX API v5 guide."""
+
+    label: str = "rest"
 
     def __init__(self, doors: CandleDoors, directory: Directory, clock: ServerClock) -> None:
         self._doors = doors
@@ -61,6 +64,10 @@ class OkxKlines:
     async def listed(self, symbol: Symbol) -> bool:
         """Whether the venue lists the symbol, trading or suspended, by a listing at most an hour old."""
         return symbol.venue == CODE and symbol in await self._directory.listing()
+
+    def reach_ms(self, interval: Interval, now_ms: int) -> int | None:  # noqa: ARG002
+        """No wall is documented."""
+        return None
 
     async def _read(
         self, series: Series, asked: Span, now_ms: int, *, only_history: bool = False

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from markethub.domain.errors import VenueThrottledError
+from markethub.ports.budget import BudgetPool
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.venue import VenueLimits
 
@@ -39,28 +40,32 @@ class WeightBudget:
 
     def __init__(
         self,
-        venue: str,
+        name: str,
         *,
         limit: int | None,
         cap: int | None = None,
         margin: float = 0.0,
         max_in_flight: int,
         window_s: float = 60.0,
+        pool: BudgetPool | None = None,
         guard_s: float = 0.25,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Clock = system_clock,
         wait: Wait = wait_for_event,
     ) -> None:
-        """``limit`` None counts without a limit; ``cap`` holds whatever limit the venue tells.
+        """``name`` is the venue's code and what it counts together, such as ``OKX market/candles``.
+
+        ``limit`` None counts without a limit; ``cap`` holds whatever limit the venue tells.
 
         ``guard_s`` is how far the venue's window may turn before or after ours. ``clock`` only dates the
         windows until ``sync`` knows better.
         """
-        self._venue = venue
+        self._name = name
         self._cap = cap
         self._margin = margin
         self._max_in_flight = max_in_flight
         self._window_s = window_s
+        self._pool = pool
         self._guard_s = guard_s
         self._monotonic = monotonic
         self._wait = wait
@@ -138,13 +143,16 @@ class WeightBudget:
 
     def state(self) -> VenueLimits:
         self._roll()
-        is_banned = self._banned and self._pause_s() > 0
+        is_closed = self._pause_s() > 0
         until_ms = int((self._paused_until_s + self._phase_s) * 1000)
         return VenueLimits(
-            used_weight=self._used(),
-            weight_limit=self._limit or 0,
+            name=self._name,
+            used=self._used(),
+            limit=self._limit,
+            window_s=self._window_s,
             waiting=self._waiting,
-            banned_until_ms=until_ms if is_banned else None,
+            closed_until_ms=until_ms if is_closed else None,
+            is_banned=self._banned,
         )
 
     def settle(self, weight: int, window: int, venue_count: int | None) -> None:
@@ -205,7 +213,7 @@ class WeightBudget:
         pause_s = self._pause_s()
         if pause_s > patience_s:
             raise VenueThrottledError(
-                f"{self._venue}: the venue asked us to stay away for another {pause_s:.0f} s", pause_s
+                f"{self._name}: the venue asked us to stay away for another {pause_s:.0f} s", pause_s
             )
 
 

@@ -2,27 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from markethub.domain.errors import VenueThrottledError, VenueUnavailableError
+from markethub.domain.errors import KeyRefusedError, VenueThrottledError, VenueUnavailableError
 from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.faults import Fault, FaultTable, Reaction
+from markethub.venues.transport.request import Question, Signer, plain_request
 from markethub.venues.transport.session import Answer, VenueSession
 
 # Of its own: drawing from the shared generator would disturb whoever has seeded it.
 _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A GET and its price. ``subject`` names it in errors, so it must hold no secret."""
-
-    path: str
-    weight: int
-    subject: str
-    max_bytes: int
-    params: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +48,27 @@ class VenueCaller:
         self._count_header = count_header
         self._sleep = sleep
 
-    async def ask(self, question: Question) -> bytes:
-        """The body of a good answer.
+    async def ask(self, question: Question, signer: Signer | None = None) -> bytes:
+        """The body of a good answer; ``signer`` asks in the name of an account.
 
         Raises VenueUnavailableError when quick retries did not help, VenueThrottledError on a ban or a pause
-        beyond the call's patience, and whatever class the venue's table has for a refusal.
+        beyond the call's patience, and whatever class the venue's table has for a refusal. A refused time is
+        measured again once.
         """
         patience_s = self._policy.patience_s
         failures = 0
+        is_resynced = False
         while True:
             try:
-                answer = await self._send(question, patience_s)
+                answer = await self._send(question, signer, patience_s)
                 fault = self._faults.judge(answer, question.subject)
                 if fault is None:
                     self._budget.forgive()
                     return answer.body
+                if fault.reaction is Reaction.RESYNC and signer is not None and not is_resynced:
+                    is_resynced = True
+                    await signer.resync()
+                    continue
                 patience_s -= self._react(fault, patience_s)
             except VenueUnavailableError:
                 failures += 1
@@ -83,9 +79,12 @@ class VenueCaller:
     async def close(self) -> None:
         await self._session.close()
 
-    async def _send(self, question: Question, patience_s: float) -> Answer:
+    async def _send(self, question: Question, signer: Signer | None, patience_s: float) -> Answer:
+        if signer is not None:
+            await signer.prepare()
         with await self._budget.acquire(question.weight, patience_s) as reservation:
-            answer = await self._session.get(question.path, question.params, question.max_bytes)
+            request = plain_request(question) if signer is None else signer.sign(question)
+            answer = await self._session.send(request, question.max_bytes)
             count = answer.headers.get(self._count_header) if self._count_header else None
             if count is not None and count.isascii() and count.isdigit():
                 reservation.venue_count = int(count[:18])
@@ -95,6 +94,8 @@ class VenueCaller:
         """Return the seconds for which the gate is closed now, or raise what ends the call."""
         if not isinstance(fault.reaction, Reaction):
             raise fault.reaction(fault.message)
+        if fault.reaction is Reaction.RESYNC:
+            raise KeyRefusedError(f"{fault.message}: the time of this machine's requests is not accepted")
         if fault.reaction is Reaction.RETRY:
             raise VenueUnavailableError(fault.message)
         is_ban = fault.reaction is Reaction.STOP

@@ -17,6 +17,7 @@ class Reaction(Enum):
 
     RETRY = "ask again in a moment, a few times"
     WAIT = "close the gate for everyone for as long as the venue says, then ask again"
+    RESYNC = "our clock is off: measure the venue's again, then ask once more"
     STOP = "close the gate for everyone and give up: going on makes it worse"
 
 

@@ -1,5 +1,6 @@
 """The venue's clock, as far as one can be sure of it from outside."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -35,12 +36,21 @@ class ServerClock:
         The venue is asked only when what is known does not reach ``wanted_ms`` and is over a minute old.
         """
         if self._measured is not None:
-            server_ms, measured_s = self._measured
-            age_s = self._monotonic() - measured_s
-            bound_ms = server_ms + int(age_s * 1000 * _SLOWEST_TICK)
-            if bound_ms >= wanted_ms or age_s < _FRESH_S:
+            bound_ms = self.bound_ms()
+            if bound_ms >= wanted_ms or self._age_s() < _FRESH_S:
                 return bound_ms
         return await self.measure_ms()
+
+    async def known(self) -> None:
+        """Ask the venue for its time unless it was asked before."""
+        if self._measured is None:
+            await self.measure_ms()
+
+    def bound_ms(self) -> int:
+        """The lower bound now, without asking; only after ``known``. It lags by the time an answer took."""
+        if self._measured is None:
+            raise RuntimeError("the venue's clock was never measured")
+        return self._measured[0] + int(self._age_s() * 1000 * _SLOWEST_TICK)
 
     async def measure_ms(self) -> int:
         """The venue's own answer, asked now."""
@@ -54,3 +64,6 @@ class ServerClock:
         self._measured = (server_ms, self._monotonic())
         self._on_measured(server_ms)
         return server_ms
+
+    def _age_s(self) -> float:
+        return self._monotonic() - self._measured[1] if self._measured else math.inf

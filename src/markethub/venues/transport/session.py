@@ -1,4 +1,4 @@
-"""HTTP GET as venues need it: bounded in time, size and connections, and with one kind of failure."""
+"""HTTP as venues need it: bounded in time, size and connections, and with one kind of failure."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from markethub.domain.errors import InputError, VenueProtocolError, VenueUnavailableError
+from markethub.venues.transport.request import Request
 
 _USER_AGENT = f"markethub/{version('markethub')}"
 _KEEPALIVE_S = 30.0
@@ -63,16 +64,20 @@ class VenueSession:
         self._http: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def get(self, path: str, params: Mapping[str, str | int], max_bytes: int) -> Answer:
-        """Send one GET and read the whole answer.
+    async def send(self, request: Request, max_bytes: int) -> Answer:
+        """Send one request and read the whole answer.
 
         VenueUnavailableError when no complete answer came, VenueProtocolError when it is larger than
         ``max_bytes`` after decompression. Messages name the path, never the parameters: those may be signed.
         """
         http = self._open()
-        url = URL(self._base_url + path).with_query({name: str(value) for name, value in params.items()})
+        path = request.target.partition("?")[0]
+        # Encoded already: what was signed must not be spelled anew.
+        url = URL(self._base_url + request.target, encoded=True)
         try:
-            async with http.get(url, allow_redirects=False) as response:
+            async with http.request(
+                request.method, url, headers=request.headers, allow_redirects=False
+            ) as response:
                 body = await self._read(response, path, max_bytes)
                 return Answer(response.status, response.headers, body)
         except TimeoutError as error:

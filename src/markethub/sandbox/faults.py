@@ -1,183 +1,167 @@
-"""Things that go wrong on purpose, so that a client can be seen to cope."""
+"""Things that go wrong on purpose, so that a client can be seen to cope: which, where, and how often."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
-from types import MappingProxyType
-from typing import Final
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from markethub.domain.errors import InputError
+from markethub.sandbox.fault_effects import EFFECTS, Hit
 
 STOPPING: Final = web.AppKey("STOPPING", asyncio.Event)
 """Set when the server begins to stop, so that hanging replies end."""
 
+_DEFAULT_SEED: Final = 7
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Hit the next ``times`` requests whose path starts with ``path`` and whose query has ``query`` in it.
+    """What happens to requests whose path starts with ``path`` and whose query has ``query`` in it.
 
-    ``status`` is for kind ``status``, as is ``retry_after_s``.
+    Of these the first ``skip`` pass; then one in ``1 / rate`` is hit, chosen by the plan's seed, until
+    ``times`` were (0: for ever). ``status`` and ``retry_after_s`` are for the kinds ``status`` and
+    ``html``, ``delay_ms`` for ``delay``, ``skew_ms`` for ``clock_skew``; ``row_ms`` names the row that a
+    row's fault is about, where it shall not be the middle one of the page.
     """
 
     path: str
     kind: str
     times: int = 1
+    skip: int = 0
+    rate: float = 1.0
     query: str = ""
     status: int = 503
     retry_after_s: int | None = None
+    delay_ms: int = 1000
+    skew_ms: int = 60_000
+    row_ms: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in EFFECTS:
             raise InputError(f"fault kind {self.kind!r} is not one of {', '.join(EFFECTS)}")
         if not self.path.startswith("/"):
             raise InputError(f"fault path {self.path!r} does not start with /")
-        if self.times < 1:
-            raise InputError(f"fault times {self.times} is not above 0")
+        for name, low, high in (("times", 0, 10**9), ("skip", 0, 10**9), ("delay_ms", 0, 600_000)):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"fault {name} {getattr(self, name)} is not between {low} and {high}")
+        if not 0 < self.rate <= 1:
+            raise InputError(f"fault rate {self.rate} is not above 0 and at most 1")
         if not 400 <= self.status <= 599:
             raise InputError(f"fault status {self.status} is not between 400 and 599")
 
-    def hits(self, request: web.Request) -> bool:
-        return request.path.startswith(self.path) and self.query in request.query_string
+
+@dataclass(slots=True)
+class _Entry:
+    """A fault in force. ``met`` requests were its business, ``hit`` of them it spoiled."""
+
+    fault: Fault
+    seed: str
+    met: int = 0
+    hit: int = 0
+
+    def takes(self, request: web.Request) -> bool:
+        fault = self.fault
+        if not request.path.startswith(fault.path) or fault.query not in request.query_string:
+            return False
+        number, self.met = self.met, self.met + 1
+        if number < fault.skip or (fault.times and self.hit >= fault.times):
+            return False
+        # A request's fate hangs on its number alone: the same plan hits the same requests every time.
+        digest = hashlib.blake2b(f"{self.seed}/{number}".encode(), digest_size=8).digest()
+        if int.from_bytes(digest) >= fault.rate * 2**64:
+            return False
+        self.hit += 1
+        return True
 
 
+@dataclass(slots=True)
 class FaultPlan:
-    """The faults still to come, in order; the first that fits a request hits it."""
+    """The faults in force; the first that takes a request spoils its reply."""
 
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
+    _entries: list[_Entry] = field(default_factory=list)
+    _pages: dict[str, bytes] = field(default_factory=dict)
 
-    def extend(self, entries: object) -> None:
-        """Add a JSON list of objects with `Fault`'s fields; InputError, and none is added, if one is bad."""
-        if not isinstance(entries, list):
-            raise InputError("faults must be a JSON list")
-        self._faults += [_read_fault(entry) for entry in entries]
+    def extend(self, plan: object) -> None:
+        """Add a plan: ``{"seed": 7, "faults": [...]}`` or the list alone, its objects with `Fault`'s fields.
+
+        InputError, and none is added, if anything is wrong with it.
+        """
+        entries, seed = _open_plan(plan)
+        faults = [_read_fault(entry) for entry in entries]
+        base = len(self._entries)
+        self._entries += [_Entry(fault, f"{seed}/{base + index}") for index, fault in enumerate(faults)]
+
+    def load(self, path: Path) -> None:
+        """Add the plan in a JSON file; InputError if it cannot be read."""
+        try:
+            self.extend(orjson.loads(path.read_bytes()))
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise InputError(f"fault plan {path}: {error}") from error
 
     def clear(self) -> None:
-        self._faults.clear()
+        self._entries.clear()
+        self._pages.clear()
 
     def describe(self) -> list[dict[str, object]]:
-        return [asdict(fault) for fault in self._faults]
+        """Every fault that is not used up, with the requests it has met and hit."""
+        return [
+            {item.name: getattr(entry.fault, item.name) for item in fields(Fault)}
+            | {"met": entry.met, "hit": entry.hit}
+            for entry in self._entries
+            if not entry.fault.times or entry.hit < entry.fault.times
+        ]
 
     def take(self, request: web.Request) -> Fault | None:
-        """The fault for this request, used up by one."""
-        fault = next((fault for fault in self._faults if fault.hits(request)), None)
-        if fault is not None:
-            fault.times -= 1
-            if fault.times == 0:
-                self._faults.remove(fault)
-        return fault
+        """The fault for this request, if one takes it; every other one has met it all the same."""
+        taken = [entry.fault for entry in self._entries if entry.takes(request)]
+        return taken[0] if taken else None
 
     def middleware(self) -> Middleware:
         @web.middleware
         async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path.startswith("/sandbox/") or (fault := self.take(request)) is None:
+            if request.path.startswith("/sandbox/") or not self._entries:
                 return await handler(request)
-            return await EFFECTS[fault.kind](Hit(fault, request, handler))
+            fault = self.take(request)
+            hit = Hit(fault, request, handler, self._pages, request.config_dict[STOPPING])
+            return await (EFFECTS[fault.kind](hit) if fault is not None else hit.reply_and_remember())
 
         return spoil
+
+
+def _open_plan(plan: object) -> tuple[list[object], int]:
+    match plan:
+        case list():
+            return plan, _DEFAULT_SEED
+        case {"faults": list(entries), **rest} if set(rest) <= {"seed"}:
+            seed = rest.get("seed", _DEFAULT_SEED)
+            if isinstance(seed, int) and not isinstance(seed, bool):
+                return entries, seed
+            raise InputError(f"seed {str(seed)[:40]!r} of the fault plan is not a whole number")
+    raise InputError('faults must be a JSON list, or {"seed": 7, "faults": [...]}')
+
+
+_TEXTS: Final = ("path", "kind", "query")
 
 
 def _read_fault(entry: object) -> Fault:
     if not isinstance(entry, Mapping):
         raise InputError(f"fault {str(entry)[:80]!r} is not an object")
-    fields = Fault.__dataclass_fields__
+    known = [item.name for item in fields(Fault)]
+    values: dict[str, Any] = {}
     for name, value in entry.items():
-        if name not in fields:
-            raise InputError(f"fault field {str(name)[:40]!r} is not one of {', '.join(fields)}")
-        wanted = str if name in ("path", "kind", "query") else int
+        if name not in known:
+            raise InputError(f"fault field {str(name)[:40]!r} is not one of {', '.join(known)}")
+        wanted = str if name in _TEXTS else (int | float if name == "rate" else int)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise InputError(f"fault field {name} must be of type {wanted.__name__}")
+            raise InputError(f"fault field {name} must be {'text' if name in _TEXTS else 'a number'}")
+        values[name] = value
     for name in ("path", "kind"):
-        if name not in entry:
+        if name not in values:
             raise InputError(f"fault has no {name}")
-    return Fault(**entry)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One request that meets a fault; ``handler`` gives the reply it would have had."""
-
-    fault: Fault
-    request: web.Request
-    handler: Handler
-
-    async def reply(self) -> web.Response:
-        """The true reply, of which an effect spoils the body."""
-        response = await self.handler(self.request)
-        if not isinstance(response, web.Response) or not response.body:
-            raise web.HTTPInternalServerError(text="this fault needs a reply with a body")
-        return response
-
-
-Effect = Callable[[Hit], Awaitable[web.StreamResponse]]
-
-
-async def _answer_status(hit: Hit) -> web.StreamResponse:
-    wait_s = hit.fault.retry_after_s
-    headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
-    return web.Response(status=hit.fault.status, text="sandbox fault", headers=headers)
-
-
-async def _answer_garbage(_: Hit) -> web.StreamResponse:
-    return web.Response(body=b'<html>\xff\x00 not what was asked for [1,2,"', content_type="application/json")
-
-
-async def _hang(hit: Hit) -> web.StreamResponse:
-    await hit.request.config_dict[STOPPING].wait()
-    raise web.HTTPServiceUnavailable
-
-
-async def _disconnect(hit: Hit) -> web.StreamResponse:
-    if hit.request.transport is not None:
-        hit.request.transport.abort()
-    return web.Response()
-
-
-async def _truncate(hit: Hit) -> web.StreamResponse:
-    body = _body_of(await hit.reply())
-    half = web.StreamResponse()
-    half.content_length = len(body)
-    await half.prepare(hit.request)
-    await half.write(body[: len(body) // 2])
-    if hit.request.transport is not None:
-        hit.request.transport.close()
-    return half
-
-
-async def _corrupt(hit: Hit) -> web.StreamResponse:
-    response = await hit.reply()
-    body = bytearray(_body_of(response))
-    body[len(body) // 2] ^= 0x01
-    response.body = bytes(body)
-    return response
-
-
-async def _wrong_checksum(hit: Hit) -> web.StreamResponse:
-    response = await hit.reply()
-    digest, separator, name = _body_of(response).partition(b" ")
-    response.body = digest[::-1] + separator + name
-    return response
-
-
-def _body_of(response: web.Response) -> bytes:
-    body = response.body
-    if not isinstance(body, bytes):
-        raise TypeError(f"the sandbox replies with bytes, not {type(body).__name__}")
-    return body
-
-
-EFFECTS: Final[Mapping[str, Effect]] = MappingProxyType(
-    {
-        "status": _answer_status,
-        "garbage": _answer_garbage,
-        "hang": _hang,
-        "disconnect": _disconnect,
-        "truncate": _truncate,
-        "corrupt": _corrupt,
-        "wrong_checksum": _wrong_checksum,
-    }
-)
-"""What each kind does. ``corrupt`` flips one bit; ``wrong_checksum`` is for ``.CHECKSUM`` files."""
+    return Fault(**values)

@@ -32,9 +32,14 @@ class RunningSandbox:
 
 
 def create_sandbox(settings: SandboxSettings) -> web.Application:
-    """The whole sandbox: every venue it plays, and its own doors below ``/sandbox``."""
+    """The whole sandbox: every venue it plays, and its own doors below ``/sandbox``.
+
+    InputError if the fault plan of the settings cannot be read.
+    """
     market = Market(settings.seed, SymbolCatalog(settings.generated_symbols), Recordings.load())
     traffic, faults = Traffic(), FaultPlan()
+    if settings.fault_plan is not None:
+        faults.load(settings.fault_plan)
     meters: Meters = {}
     app = web.Application(middlewares=[traffic.middleware(), faults.middleware()])
     app[_TRAFFIC] = traffic

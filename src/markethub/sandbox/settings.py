@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from markethub.domain.errors import InputError
 
@@ -46,6 +47,8 @@ class SandboxSettings:
     """How many requests a client may send on into a 429 before it is banned."""
     first_ban_s: int = 120
     """Each further ban of a client lasts twice as long, up to three days."""
+    fault_plan: Path | None = None
+    """A JSON file of faults that are in force from the start; ``POST /sandbox/faults`` adds more."""
     archive_hour_utc: int = 4
     """When a bulk file appears on its day; the venue documents the day only."""
     page_cache_bytes: int = 128 * 1024 * 1024

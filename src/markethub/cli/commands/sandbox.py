@@ -5,6 +5,7 @@
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,9 @@ def sandbox(
         int, typer.Option(min=0, max=9999, help="Made-up symbols SIM0001_USDT ... to list besides its own.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Another seed makes up other bars.")] = 7,
+    faults: Annotated[
+        Path | None, typer.Option(help="JSON file of what shall go wrong; see docs/venues.md.")
+    ] = None,
 ) -> None:
     """Play Binance with its archive, OKX and Gate.io, offline, until Ctrl-C.
 
@@ -43,9 +47,12 @@ def sandbox(
             raw_requests_per_5_minutes=None,
             okx_limits_enforced=False,
             gate_requests_per_10_s=None,
+            fault_plan=faults,
         )
     else:
-        settings = SandboxSettings(seed=seed, generated_symbols=symbols, weight_per_minute=weight_limit)
+        settings = SandboxSettings(
+            seed=seed, generated_symbols=symbols, weight_per_minute=weight_limit, fault_plan=faults
+        )
     try:
         asyncio.run(_serve(settings, host, port))
     except OSError as error:

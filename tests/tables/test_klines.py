@@ -74,7 +74,7 @@ def test_volumes_must_be_numbers_from_0(column: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        ({"trades": [1, -1]}, "trades negative"),
+        ({"trades": [1, -1]}, "trades not a number from 0"),
         ({"high": [12.0, 10.9]}, "outside low..high"),
         ({"low": [9.0, 10.1]}, "outside low..high"),
     ],

@@ -1,14 +1,22 @@
 """Klines (bars, candles) as Arrow columns."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
+from markethub.domain.times import format_time
+from markethub.tables.rejects import Reject, split_rows
+
+_Flags = npt.NDArray[np.bool_]
+
+LARGEST_PRICE, LARGEST_VOLUME = 1e12, 1e18
+"""Beyond these no market has ever been: whatever says so is broken. (A rupiah pair of Bitcoin is at 1e9.)"""
 
 KLINES = pa.schema(
     [
@@ -48,45 +56,104 @@ def cut_klines(bars: pa.Table, span: Span) -> pa.Table:
     return bars.slice(low, high - low)
 
 
+_TRUSTED_REJECTS = 10  # so many may be bad bars; more, and most of an answer, is a format nobody told us of
+
+
+class SortedBars(NamedTuple):
+    """A venue's bars of one answer: the sound ones (schema KLINES), the others, and how far both reach.
+
+    ``first_ms`` and ``last_ms`` are open times of the first and last of all ``rows``, None without any.
+    """
+
+    bars: pa.Table
+    rejected: tuple[Reject, ...]
+    rows: int
+    first_ms: int | None
+    last_ms: int | None
+
+
 def check_klines(bars: pa.Table, interval: Interval, source: str) -> pa.Table:
     """Return ``bars`` if every row may be stored; otherwise VenueProtocolError with ``source`` and a bad row.
 
     Checked: the schema, times on the interval's grid and strictly ascending, finite positive prices,
-    finite volumes that are not negative, low <= open, close <= high. Empty tables pass.
+    finite volumes that are not negative, neither beyond what any market has seen, low <= open, close <= high.
+    Empty tables pass.
     """
-    if not bars.schema.equals(KLINES):
-        raise VenueProtocolError(f"{source}: columns {bars.schema.names} are not those of a kline")
-    for problem, bad_rows in _find_problems(bars, interval):
-        if pc.any(bad_rows).as_py():
-            row = bars.slice(pc.index(bad_rows, True).as_py(), 1).to_pylist()[0]
-            raise VenueProtocolError(f"{source}: {problem} in bar {row}")
+    _check_times(bars, interval, source)
+    _refuse_first(bars, _find_bad_values(bars), source)
     return bars
 
 
-def _find_problems(bars: pa.Table, interval: Interval) -> Iterable[tuple[str, pa.ChunkedArray]]:
-    column = {name: bars.column(name) for name in KLINES.names}
-    for name in KLINES.names:
-        if not KLINES.field(name).nullable:
-            yield f"no {name}", pc.is_null(column[name])
+def sort_out_klines(
+    bars: pa.Table, interval: Interval, source: str, payload: Callable[[int], str]
+) -> SortedBars:
+    """Part the bars that may be stored from those whose numbers make no sense.
+
+    VenueProtocolError as in ``check_klines`` where schema or times are wrong, or where most bars are bad:
+    then the answer as a whole is not to be trusted. ``payload`` gives the row at a position as the venue
+    sent it.
+    """
+    _check_times(bars, interval, source)
+    if not len(bars):
+        return SortedBars(bars, (), 0, None, None)
     times = open_times_ms(bars)
-    width = interval.width_ms
-    on_grid = pc.multiply(pc.divide(times, width), width)
-    yield f"open time off the {interval} grid", pc.not_equal(times, on_grid)
-    if len(bars) > 1:
-        flat = times.combine_chunks() if isinstance(times, pa.ChunkedArray) else times
-        backwards = pc.less_equal(flat.slice(1), flat.slice(0, len(flat) - 1))
-        yield "open time repeated or out of order", pa.chunked_array([pa.array([False]), backwards])
-    for name in ("open", "high", "low", "close"):
-        sound = pc.and_(pc.is_finite(column[name]), pc.greater(column[name], 0.0))
-        yield f"{name} not a positive number", pc.invert(sound)
-    for name in ("volume", "quote_volume", "taker_volume", "taker_quote_volume"):
-        sound = pc.and_(pc.is_finite(column[name]), pc.greater_equal(column[name], 0.0))
-        yield f"{name} not a number of at least 0", pc.invert(pc.fill_null(sound, True))
-    yield "trades negative", pc.less(pc.fill_null(column["trades"], 0), 0)
-    body_low = pc.min_element_wise(column["open"], column["close"])
-    body_high = pc.max_element_wise(column["open"], column["close"])
-    inside = pc.and_(pc.less_equal(column["low"], body_low), pc.less_equal(body_high, column["high"]))
-    yield "open or close outside low..high", pc.invert(inside)
+    sound, bad = split_rows(bars, _find_bad_values(bars))
+    if len(bad) > max(_TRUSTED_REJECTS, len(bars) // 2):
+        raise VenueProtocolError(
+            f"{source}: {len(bad)} of {len(bars)} bars make no sense, the first is {payload(bad[0][0])[:200]}"
+        )
+    rejected = tuple(
+        Reject(format_time(open_ms), Span(open_ms, open_ms + interval.width_ms), reason, payload(position))
+        for position, reason in bad
+        for open_ms in (times[position].as_py(),)
+    )
+    return SortedBars(sound, rejected, len(bars), times[0].as_py(), times[-1].as_py())
+
+
+def _check_times(bars: pa.Table, interval: Interval, source: str) -> None:
+    if not bars.schema.equals(KLINES):
+        raise VenueProtocolError(f"{source}: columns {bars.schema.names} are not those of a kline")
+    _refuse_first(bars, _find_bad_times(bars, interval), source)
+
+
+def _refuse_first(bars: pa.Table, problems: Iterable[tuple[str, _Flags]], source: str) -> None:
+    for problem, is_bad in problems:
+        if is_bad.any():
+            row = bars.slice(int(is_bad.argmax()), 1).to_pylist()[0]
+            raise VenueProtocolError(f"{source}: {problem} in bar {row}")
+
+
+# NumPy throughout: for a page of 300 bars a call costs more than the work it does.
+def _find_bad_times(bars: pa.Table, interval: Interval) -> Iterable[tuple[str, _Flags]]:
+    for field in KLINES:
+        column = bars.column(field.name)
+        if not field.nullable and column.null_count:
+            yield f"no {field.name}", column.is_null().to_numpy()
+    times: npt.NDArray[np.int64] = open_times_ms(bars).to_numpy()
+    yield f"open time off the {interval} grid", times % interval.width_ms != 0
+    backwards = np.zeros(len(times), np.bool_)
+    backwards[1:] = times[1:] <= times[:-1]
+    yield "open time repeated or out of order", backwards
+
+
+def _find_bad_values(bars: pa.Table) -> Iterable[tuple[str, _Flags]]:
+    prices = {name: bars.column(name).to_numpy() for name in ("open", "high", "low", "close")}
+    for name, price in prices.items():
+        sound = (price > 0.0) & (price <= LARGEST_PRICE)
+        yield f"{name} not a number above 0 and up to {LARGEST_PRICE:.0e}", ~sound
+    for name in ("volume", "quote_volume", "taker_volume", "taker_quote_volume", "trades"):
+        column = bars.column(name)
+        if column.null_count == len(bars):
+            continue
+        values = column.to_numpy()
+        sound = (values >= 0.0) & (values <= LARGEST_VOLUME)
+        if column.null_count:
+            sound |= column.is_null().to_numpy()
+        yield f"{name} not a number from 0 to {LARGEST_VOLUME:.0e}", ~sound
+    body_low = np.minimum(prices["open"], prices["close"])
+    body_high = np.maximum(prices["open"], prices["close"])
+    inside = (prices["low"] <= body_low) & (body_high <= prices["high"])
+    yield "open or close outside low..high", ~inside
 
 
 def missing_bars(bars: pa.Table, span: Span, interval: Interval) -> list[Span]:

@@ -18,11 +18,11 @@ ORDERBOOKS = RecordTable(
             pa.field("ask_sizes", pa.list_(pa.float64()), nullable=False),
         ]
     ),
-    key=("symbol", "time"),
+    key=("symbol", "time", "depth"),
     time="time",
     owner="symbol",
 )
-"""One row per symbol and moment: at most ``depth`` levels a side, best first, prices strictly descending for
+"""One row per symbol, moment and asked depth: at most ``depth`` levels a side, best first, prices strictly descending for
 bids and ascending for asks, the best bid below the best ask. A side may be empty.
 
 ``time`` is the venue's own where it tells one, else a lower bound of its clock when it was asked. Prices are

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from markethub.domain.span import Span
 from markethub.domain.support import DataKind
@@ -53,7 +54,7 @@ stands for; ``payload`` is cut to 2,000 characters.
 
 
 def split_rows(
-    rows: pa.Table, problems: Iterable[tuple[str, pa.ChunkedArray]]
+    rows: pa.Table, problems: Iterable[tuple[str, npt.ArrayLike]]
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     """The rows without a problem, and the positions of the others with the first problem each has.
 
@@ -61,13 +62,13 @@ def split_rows(
     """
     found: dict[int, str] = {}
     for name, is_bad in problems:
-        if pc.any(is_bad).as_py():
-            for position in pc.indices_nonzero(is_bad).to_pylist():
-                found.setdefault(position, name)
+        for position in np.flatnonzero(is_bad).tolist():
+            found.setdefault(position, name)
     if not found:
         return rows, []
-    is_good = pa.array([position not in found for position in range(len(rows))])
-    return rows.filter(is_good), sorted(found.items())
+    is_good = np.ones(len(rows), np.bool_)
+    is_good[list(found)] = False
+    return rows.filter(pa.array(is_good)), sorted(found.items())
 
 
 def tabulate_rejects(

@@ -11,7 +11,8 @@ from markethub.domain.errors import StoreError
 from markethub.domain.interval import Interval
 from markethub.domain.symbol import Series, Symbol
 from markethub.stores.duckdb import compaction, open_duckdb_store
-from markethub.stores.duckdb.batch import Write, apply_writes
+from markethub.stores.duckdb.batch import Write
+from markethub.stores.duckdb.commit import Committer
 from markethub.stores.duckdb.compaction_steps import Move, Steps, hot_start
 from markethub.testing.store_contract import (
     BTC,
@@ -44,11 +45,13 @@ class Bench:
         self.store.maintain()
 
     def rows_of(self, table: str) -> int:
-        return int(self.store._connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
+        return int(self.store._file.connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
 
     def fragments(self) -> list[tuple[int, int, int]]:
         """Start and end in minutes, and level."""
-        rows = self.store._connection.sql("SELECT * EXCLUDE interval FROM fragments ORDER BY 1").fetchall()
+        rows = self.store._file.connection.sql(
+            "SELECT * EXCLUDE interval FROM fragments ORDER BY 1"
+        ).fetchall()
         return [((start - T0) // MINUTE_MS, (end - T0) // MINUTE_MS, level) for start, end, level in rows]
 
     def is_unsorted(self, series: Series) -> bool:
@@ -60,7 +63,7 @@ class Bench:
         """Open times in the order in which they lie in the cold table."""
         state = self.store._state.find(series)
         assert state is not None
-        cold = self.store._connection.table("klines_1m").filter(f"series = {state.id}")
+        cold = self.store._file.connection.table("klines_1m").filter(f"series = {state.id}")
         return [time for (time,) in cold.project("epoch_ms(open_time)").fetchall()]
 
 
@@ -133,7 +136,7 @@ def test_flushes_become_one_and_so_do_their_merges(bench: Bench, monkeypatch: py
     for series in (BTC, ETH):
         assert times_of(bench.store.read(series)) == minutes(0, 720, 10)
         assert bench.cold_times(series) == minutes(0, 720, 10)
-    cold = bench.store._connection.table("klines_1m").project("series").fetchall()
+    cold = bench.store._file.connection.table("klines_1m").project("series").fetchall()
     assert [series_id for series_id, _ in groupby(cold)] == [(1,), (2,)] * 3
 
 
@@ -144,7 +147,7 @@ def test_writes_that_wait_together_are_laid_in_order(bench: Bench) -> None:
         for start in (20, 10, 0)
         for series in (ETH, BTC)
     ]
-    apply_writes(bench.store._writer, bench.store._state, writes)
+    Committer(bench.store._writer, bench.store._state).commit(writes)
     for series in (BTC, ETH):
         assert bench.cold_times(series) == minutes(0, 30)
         assert not bench.is_unsorted(series)
@@ -290,6 +293,6 @@ def test_closing_ends_a_compaction(bench: Bench, monkeypatch: pytest.MonkeyPatch
         assert has_begun.wait(20)
         bench.store.close()
         assert compacting.exception(timeout=20) is None or isinstance(compacting.exception(), StoreError)
-    store = open_duckdb_store(bench.store._path, read_only=True)
+    store = open_duckdb_store(bench.store._file.path, read_only=True)
     assert len(store.read(BTC)) == 400
     store.close()

@@ -139,7 +139,7 @@ class StoreMachine(RuleBasedStateMachine):
                 self._check_cold_is_sorted(state.series, state.id)
 
     def _check_cold_is_sorted(self, series: Series, series_id: int) -> None:
-        cold = self.store._connection.table(f"klines_{series.interval}")
+        cold = self.store._file.connection.table(f"klines_{series.interval}")
         times = cold.filter(f"series = {series_id}").project("open_time").fetchall()
         assert times == sorted(times)
 

@@ -32,7 +32,7 @@ class Sink:
 
     def queue(
         self, *, batch_rows: int = 100, batch_writes: int = 10, queued_rows: int = 10_000
-    ) -> WriteQueue:
+    ) -> WriteQueue[Write]:
         """A queue whose writer is busy with a first write, so that the next ones wait together."""
         queue = WriteQueue(
             self.apply,
@@ -125,7 +125,7 @@ def test_a_defect_reaches_the_caller_and_the_writer_goes_on() -> None:
             raise ZeroDivisionError
         return [COUNTS] * len(writes)
 
-    queue = WriteQueue(apply, name="defect", batch_rows=1, batch_writes=1, queued_rows=100)
+    queue: WriteQueue[Write] = WriteQueue(apply, name="defect", batch_rows=1, batch_writes=1, queued_rows=100)
     broken, sound = write(7), write(1)
     queue.put(broken)
     queue.put(sound)

@@ -28,13 +28,16 @@ class OwnerClaims:
 class RecordQuery:
     """Which rows to read; equal times are ordered by the table's key.
 
-    ``where`` keeps rows whose column has one of the values. ``span`` selects by the table's time column.
-    ``latest_by`` keeps the newest row for each combination of these columns, after ``where`` and ``span``.
-    Then rows are ordered by time, descending with ``newest_first``, ``offset`` are left out and ``limit``
+    ``where`` keeps rows whose column has one of the values; ``starts_with`` and ``ends_with`` those whose
+    text column begins or ends so, letter for letter. ``span`` selects by the table's time column.
+    ``latest_by`` keeps the newest row for each combination of these columns, after all of those. Then rows
+    are ordered by time, descending with ``newest_first``, ``offset`` are left out and ``limit``
     kept.
     """
 
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    starts_with: Mapping[str, str] = field(default_factory=dict)
+    ends_with: Mapping[str, str] = field(default_factory=dict)
     span: Span | None = None
     latest_by: Sequence[str] = ()
     newest_first: bool = False

@@ -1,18 +1,23 @@
-"""Digests of stored bars that are equal on any engine exactly where the bars are equal.
+"""Digests of stored bars and records that are equal on any engine exactly where the rows are equal.
 
-Revisions and coverage do not count: two stores that got the same bars in another order, in other pieces or
-more than once have equal digests. The unit is a series and a UTC calendar month, so that a difference can be
-found and fetched again in small parts.
+Revisions and coverage do not count: two stores that got the same rows in another order, in other pieces or
+more than once have equal digests. The unit of bars is a series and a UTC calendar month, so that a difference
+can be found and fetched again in small parts.
 
-A month's digest is BLAKE2b-256 over its bars, ascending by time: their number as a 64-bit integer, then per
-column of KLINES in schema order one byte per row (1 where null) if the column may be null, then 8 bytes per
-row: Unix milliseconds, the integer, or the IEEE double. All little-endian; nulls count as zero, -0.0 as 0.0,
-and every NaN as one NaN.
+A month's digest is BLAKE2b-256 over its rows, bars ascending by time, records by time and then by the
+table's key (texts by code points): their number as a 64-bit integer, then per column in schema order one byte
+per row (1 where null) if the column may be null, then the values. These are 8 bytes per row for Unix
+milliseconds, an integer or an IEEE double; 16 bytes for an amount, the integer of its 10**-18 parts; for
+texts and lists 8 bytes per row for the length (a text's in bytes of UTF-8), then the content of all rows, end
+to end. All little-endian; nulls count as zero or empty, -0.0 as 0.0, and every NaN as one NaN.
 """
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +27,16 @@ import pyarrow.compute as pc
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 from markethub.domain.times import from_ms, to_ms
+from markethub.ports.records import RecordQuery, RecordStore
 from markethub.ports.store import SeriesStore
-from markethub.tables.klines import KLINES, open_times_ms
+from markethub.tables.klines import open_times_ms
+from markethub.tables.records import RecordTable, times_ms
 
 _DIGEST_BYTES = 32
 _MONTHS_PER_READ = 12
+_DAY_MS = 86_400_000
+_END_MS = to_ms(datetime.max.replace(tzinfo=UTC)) + 1
+"""The start of the year 10000, where time ends in Python and in the stores."""
 
 
 def digest_series(store: SeriesStore, series: Series) -> dict[str, str]:
@@ -46,7 +56,7 @@ def digest_series(store: SeriesStore, series: Series) -> dict[str, str]:
         cuts = open_times_ms(bars).to_numpy().searchsorted(part)
         for start_ms, (low, high) in zip(part, pairwise(cuts), strict=False):
             if low < high:
-                digests[_name_month(start_ms)] = _digest_bars(bars.slice(low, high - low))
+                digests[_name_month(start_ms)] = _digest_rows(bars.slice(low, high - low))
     return digests
 
 
@@ -60,24 +70,53 @@ def digest_store(store: SeriesStore) -> str:
     return whole.hexdigest()
 
 
-def _digest_bars(bars: pa.Table) -> str:
+def digest_records(store: RecordStore, table: RecordTable, owner: str | None = None) -> str:
+    """One hex digest over all rows of a table, or over those of one ``owner``.
+
+    It is over the lines ``2021-03 DIGEST``, one for each month with rows, ascending by month.
+    Reads a month at a time; a write in between may show in one month and not in another.
+    """
+    where = {} if owner is None else {table.owner: [owner]}
+    whole = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    first = store.read_records(table, RecordQuery(where, limit=1))
+    while len(first):
+        month = _month_of(int(times_ms(first, table.time)[0].as_py()))
+        rows = store.read_records(table, RecordQuery(where, span=month))
+        whole.update(f"{_name_month(month.start_ms)} {_digest_rows(rows)}\n".encode())
+        rest = Span(month.end_ms, _END_MS + 1)
+        first = store.read_records(table, RecordQuery(where, span=rest, limit=1))
+    return whole.hexdigest()
+
+
+def _digest_rows(rows: pa.Table) -> str:
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    digest.update(len(bars).to_bytes(8, "little"))
-    for field in KLINES:
-        column = bars.column(field.name)
+    digest.update(len(rows).to_bytes(8, "little"))
+    for field in rows.schema:
+        column = rows.column(field.name)
         if field.nullable:
             digest.update(pc.is_null(column).cast(pa.uint8()).to_numpy().data)
-        digest.update(_canonical(column, field.type).data)
+        for part in _canonical(column, field.type):
+            digest.update(part.data)
     return digest.hexdigest()
 
 
-def _canonical(column: pa.ChunkedArray, kind: pa.DataType) -> npt.NDArray[np.int64 | np.float64]:
-    if not pa.types.is_floating(kind):
-        integers = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-        return np.asarray(integers, "<i8")
-    doubles = np.asarray(pc.fill_null(column, 0.0).to_numpy(), "<f8") + 0.0  # -0.0 + 0.0 is 0.0
-    doubles[np.isnan(doubles)] = np.nan
-    return doubles
+def _canonical(column: pa.ChunkedArray, kind: pa.DataType) -> Iterator[npt.NDArray[Any]]:
+    if pa.types.is_floating(kind):
+        doubles = np.asarray(pc.fill_null(column, 0.0).to_numpy(), "<f8") + 0.0  # -0.0 + 0.0 is 0.0
+        doubles[np.isnan(doubles)] = np.nan
+        yield doubles
+    elif pa.types.is_list(kind):
+        yield from _canonical(pc.list_value_length(column), pa.int64())
+        yield from _canonical(pc.list_flatten(column), kind.value_type)
+    elif pa.types.is_string(kind):
+        yield from _canonical(pc.binary_length(column), pa.int64())
+        yield np.frombuffer(b"".join(text.encode() for text in column.to_pylist() if text), np.uint8)
+    elif pa.types.is_decimal128(kind):
+        filled = pc.fill_null(column, pa.scalar(Decimal(0), kind)).combine_chunks()
+        parts = np.frombuffer(filled.buffers()[1], "<u8")  # two a value, little-endian in Arrow too
+        yield parts[2 * filled.offset : 2 * (filled.offset + len(filled))]
+    else:
+        yield np.asarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy(), "<i8")
 
 
 def _name_month(start_ms: int) -> str:
@@ -85,16 +124,22 @@ def _name_month(start_ms: int) -> str:
     return f"{start.year:04d}-{start.month:02d}"  # strftime does not pad years
 
 
+def _month_of(time_ms: int) -> Span:
+    start = from_ms(time_ms).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    # 31 days on is the next month, unless the calendar ends there
+    next_ms = to_ms(start) + 31 * _DAY_MS
+    end_ms = to_ms(from_ms(next_ms).replace(day=1)) if next_ms < _END_MS else _END_MS
+    return Span(to_ms(start), end_ms)
+
+
 def _month_starts(first_ms: int, last_ms: int) -> Iterator[int]:
     """Month starts from that of ``first_ms`` to the first one after ``last_ms``."""
-    start = from_ms(first_ms).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    while to_ms(start) <= last_ms:
-        yield to_ms(start)
-        if start.year == start.max.year and start.month == 12:
-            yield last_ms + 1
-            return
-        start = start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-    yield to_ms(start)
+    month = _month_of(first_ms)
+    yield month.start_ms
+    while month.end_ms <= last_ms:
+        month = _month_of(month.end_ms)
+        yield month.start_ms
+    yield month.end_ms
 
 
 def _only_time_ms(bars: pa.Table) -> int:

@@ -41,13 +41,14 @@ def admit_bars(series: Series, bars: pa.Table) -> pa.Table:
     return whole
 
 
-def admit_claims(series: Series, claims: Sequence[Coverage]) -> tuple[Coverage, ...]:
-    """Return the claims; StoreError if one names no source or leaves the years 1 to 9999."""
+def admit_claims(subject: object, claims: Sequence[Coverage]) -> tuple[Coverage, ...]:
+    """Return the claims about a series or owner; StoreError, naming it, if one has no source or leaves the
+    years 1 to 9999."""
     for claim in claims:
         if not claim.source:
-            raise StoreError(f"{series}: the claim of {claim.span} names no source")
+            raise StoreError(f"{subject}: the claim of {claim.span} names no source")
         if claim.span.start_ms < FIRST_MS or claim.span.end_ms > LAST_MS:
-            raise StoreError(f"{series}: the claim of {claim.span} leaves the years 1 to 9999")
+            raise StoreError(f"{subject}: the claim of {claim.span} leaves the years 1 to 9999")
     return tuple(claims)
 
 

@@ -1,9 +1,7 @@
 """A store in memory: for tests and trials, and the measure that other stores are held to."""
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +13,7 @@ from markethub.domain.symbol import Series
 from markethub.ports.store import Change, Coverage, SeriesSummary, UpsertCounts
 from markethub.stores.admission import FIRST_MS, LAST_MS, admit_bars, admit_claims
 from markethub.stores.claims import add_claim, cut_claims
+from markethub.stores.memory_records import MemoryRecords, SharedLife
 from markethub.stores.questions import align, check_columns, check_limit
 from markethub.tables.klines import KLINES, open_times_ms
 
@@ -31,20 +30,22 @@ class _Stored:
 
 
 class MemorySeriesStore:
-    """A ``SeriesStore`` of plain dictionaries; rows are Python objects, so keep it to some million bars."""
+    """A ``SeriesStore`` of plain dictionaries, and a ``RecordStore`` as ``records``.
+
+    Rows are Python objects, so keep it to some million bars.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._life = SharedLife()
         self._series: dict[Series, _Stored] = {}
         self._changes: list[Change] = []
-        self._revision = 0
-        self._is_closed = False
+        self.records = MemoryRecords(self._life)
 
     def upsert(
         self, series: Series, bars: pa.Table, covered: Sequence[Coverage] = ()
     ) -> "Future[UpsertCounts]":
         future: Future[UpsertCounts] = Future()
-        with self._open():
+        with self._life.open():
             try:
                 admitted = admit_bars(series, bars)
                 claims = admit_claims(series, covered)
@@ -65,7 +66,7 @@ class MemorySeriesStore:
     ) -> pa.Table:
         names = check_columns(columns)
         check_limit(limit)
-        with self._open():
+        with self._life.open():
             stored = self._series.get(series, _Stored())
             times = sorted(time_ms for time_ms in stored.bars if time_ms in (span or _ALWAYS))
             if limit is not None:
@@ -76,19 +77,19 @@ class MemorySeriesStore:
         return pa.Table.from_arrays(arrays, schema=KLINES).select(names)
 
     def covered(self, series: Series, span: Span) -> list[Coverage]:
-        with self._open():
+        with self._life.open():
             return cut_claims(self._series.get(series, _Stored()).claims, span)
 
     def holes(self, series: Series, span: Span) -> list[Span]:
         width = series.interval.width_ms
         grid = align(series, span)
-        with self._open():
+        with self._life.open():
             stored = self._series.get(series, _Stored())
             points = range(grid.start_ms, grid.end_ms, width) if grid else ()
             return merge(Span(time_ms, time_ms + width) for time_ms in points if time_ms not in stored.bars)
 
     def summaries(self) -> list[SeriesSummary]:
-        with self._open():
+        with self._life.open():
             return [
                 SeriesSummary(
                     series,
@@ -102,27 +103,19 @@ class MemorySeriesStore:
 
     def changes(self, after_revision: int, limit: int) -> list[Change]:
         check_limit(limit)
-        with self._open():
+        with self._life.open():
             return [change for change in self._changes if change.revision > after_revision][:limit]
 
     def revision(self) -> int:
-        with self._open():
-            return self._revision
+        with self._life.open():
+            return self._life.revision
 
     def compact(self) -> None:
-        with self._open():
+        with self._life.open():
             pass  # rows are sorted when they are read
 
     def close(self) -> None:
-        with self._lock:
-            self._is_closed = True
-
-    @contextmanager
-    def _open(self) -> Iterator[None]:
-        with self._lock:
-            if self._is_closed:
-                raise StoreError("the store is closed")
-            yield
+        self._life.close()
 
     def _write(self, series: Series, bars: pa.Table, claims: Sequence[Coverage]) -> UpsertCounts:
         stored = self._series.get(series, _Stored())
@@ -138,11 +131,11 @@ class MemorySeriesStore:
                 touched.append(claim.span)
                 kept = after
         if touched:
-            self._revision += 1
+            self._life.revision += 1
             hull = Span(min(span.start_ms for span in touched), max(span.end_ms for span in touched))
-            self._changes.append(Change(self._revision, series, hull))
+            self._changes.append(Change(self._life.revision, series, hull))
             stored.bars.update(new | changed)
-            stored.claims, stored.revision = kept, self._revision
+            stored.claims, stored.revision = kept, self._life.revision
             self._series[series] = stored
         unchanged = len(rows) - len(new) - len(changed)
-        return UpsertCounts(len(new), len(changed), unchanged, self._revision)
+        return UpsertCounts(len(new), len(changed), unchanged, self._life.revision)

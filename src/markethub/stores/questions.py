@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 
-from markethub.domain.errors import InputError
+import pyarrow as pa
+
+from markethub.domain.errors import InputError, StoreError
 from markethub.domain.span import Span, span_or_none
 from markethub.domain.symbol import Series
+from markethub.ports.records import RecordQuery
+from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.klines import KLINES
+from markethub.tables.records import RecordTable
 
 
 def check_columns(columns: Sequence[str] | None) -> list[str]:
@@ -28,3 +33,27 @@ def check_limit(limit: int | None) -> None:
 def align(series: Series, span: Span) -> Span | None:
     """The span from the first to behind the last grid point in ``span``; None if it holds no grid point."""
     return span_or_none(series.interval.ceil(span.start_ms), series.interval.ceil(span.end_ms))
+
+
+def check_table(table: RecordTable) -> None:
+    """StoreError unless it is a table of the catalog: no store has others."""
+    if RECORD_TABLES.get(table.name) != table:
+        raise StoreError(f"the store has no such table as {table.name[:60]!r}")
+
+
+def check_query(table: RecordTable, query: RecordQuery) -> None:
+    """StoreError unless its columns are the table's, those compared with text are text, and table is known.
+
+    InputError if ``limit`` or ``offset`` is negative.
+    """
+    check_table(table)
+    texts = (*query.where, *query.starts_with, *query.ends_with)
+    for name in (*texts, *query.latest_by):
+        if name not in table.schema.names:
+            raise StoreError(f"{table.name} has no column {name[:60]!r}")
+    for name in texts:
+        if table.schema.field(name).type != pa.string():
+            raise StoreError(f"{table.name}: {name} is {table.schema.field(name).type}, not text")
+    check_limit(query.limit)
+    if query.offset < 0:
+        raise InputError(f"offset {query.offset} is negative")

@@ -1,7 +1,7 @@
-"""One transaction for a batch of writes."""
+"""The bars and claims of a batch of writes, inside one transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 from markethub.ports.store import Coverage, UpsertCounts
-from markethub.stores.duckdb.claim_rows import ClaimRows
-from markethub.stores.duckdb.frames import insert_rows, transaction
+from markethub.stores.duckdb.claim_rows import SERIES_CLAIMS, ClaimRows
+from markethub.stores.duckdb.frames import insert_rows
 from markethub.stores.duckdb.group import CHANGED, NEW, Group, Piece
 from markethub.stores.duckdb.schema import bars_table
-from markethub.stores.duckdb.state import Stage, StoreState
+from markethub.stores.duckdb.state import Stage
 from markethub.tables.klines import open_times_ms
 
 # About a month: close writes to cold bars are looked up together, far ones would widen the scan for all.
@@ -37,6 +38,14 @@ class Write:
     def __post_init__(self) -> None:
         self.times = open_times_ms(self.bars).to_numpy()
 
+    def __str__(self) -> str:
+        return f"{len(self.bars)} bars of {self.series}"
+
+    @property
+    def weight(self) -> int:
+        """Its size in bars."""
+        return len(self.bars)
+
     def cut(self, boundary_ms: int) -> list[tuple[bool, int, int]]:
         """Where its hot (True) and its cold rows begin and end, as far as there are some."""
         cut = int(self.times.searchsorted(boundary_ms))
@@ -45,19 +54,16 @@ class Write:
 
 
 def apply_writes(
-    connection: duckdb.DuckDBPyConnection, state: StoreState, writes: Sequence[Write]
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    hot_from_ms: Mapping[Interval, int],
+    writes: Sequence[Write],
 ) -> list[UpsertCounts]:
-    """Commit the writes as if one after the other, and tell what each did.
-
-    All or nothing: on any error the file and ``state`` are as before.
-    """
-    with transaction(connection):
-        batch = _Batch(connection, state, writes)
-        for indices in _split_rounds(writes):
-            batch.apply(indices)
-        counts = batch.finish()
-    batch.stage.publish()
-    return counts
+    """Write into the open transaction, as if one write came after the other, and tell what each did."""
+    batch = _Batch(connection, stage, hot_from_ms, writes)
+    for indices in _split_rounds(writes):
+        batch.apply(indices)
+    return batch.finish()
 
 
 def _split_rounds(writes: Sequence[Write]) -> list[list[int]]:
@@ -85,11 +91,15 @@ def _split_rounds(writes: Sequence[Write]) -> list[list[int]]:
 
 class _Batch:
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, state: StoreState, writes: Sequence[Write]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        stage: Stage,
+        hot_from_ms: Mapping[Interval, int],
+        writes: Sequence[Write],
     ) -> None:
-        self.stage = Stage(state)
+        self._stage = stage
         self._connection = connection
-        self._hot_from_ms = state.hot_from_ms
+        self._hot_from_ms = hot_from_ms
         self._writes = writes
         self._inserted = [0] * len(writes)
         self._updated = [0] * len(writes)
@@ -97,7 +107,8 @@ class _Batch:
         self._changes: list[tuple[int, int, int, int]] = []
         self._claims = ClaimRows(
             connection,
-            ((self.stage.series(write.series).id, write.claims) for write in writes if write.claims),
+            SERIES_CLAIMS,
+            (((stage.series(write.series).id,), write.claims) for write in writes if write.claims),
         )
 
     def apply(self, indices: Iterable[int]) -> None:
@@ -110,23 +121,22 @@ class _Batch:
             self._count(group, touched)
         for index in indices:
             write = self._writes[index]
-            state = self.stage.series(write.series)
+            state = self._stage.series(write.series)
             if write.claims:
-                touched[index] += self._claims.add(state.id, write.claims)
+                touched[index] += self._claims.add((state.id,), write.claims)
             if spans := touched[index]:
-                revision = self.stage.take_revision(state)
-                self._claims.stamp(state.id, revision)
+                revision = self._stage.take_revision(state)
+                self._claims.stamp((state.id,), revision)
                 start_ms = min(span.start_ms for span in spans)
                 end_ms = max(span.end_ms for span in spans)
                 self._changes.append((revision, state.id, start_ms, end_ms))
-            self._revisions[index] = self.stage.revision
+            self._revisions[index] = self._stage.revision
         for group in groups:
             group.store(self._connection, self._revisions)
 
     def finish(self) -> list[UpsertCounts]:
         """Write what belongs to the batch as a whole."""
         self._claims.save()
-        self.stage.save(self._connection)
         if self._changes:
             columns = [pa.array(column, pa.int64()) for column in zip(*self._changes, strict=True)]
             rows = pa.Table.from_arrays(columns, names=["revision", "series", "start_ms", "end_ms"])
@@ -143,7 +153,7 @@ class _Batch:
         for index in indices:
             write = self._writes[index]
             series = write.series
-            state = self.stage.series(series)
+            state = self._stage.series(series)
             for is_hot, start, end in write.cut(self._hot_from_ms[series.interval]):
                 first_ms, last_ms = int(write.times[start]), int(write.times[end - 1])
                 bars = write.bars if end - start == len(write.bars) else write.bars.slice(start, end - start)

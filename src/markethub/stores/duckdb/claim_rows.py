@@ -1,9 +1,11 @@
-"""Claims of coverage as rows of the table ``coverage``, inside one transaction."""
+"""Claims of coverage as rows of a table, inside one transaction."""
 
 # ruff: noqa: S608 - names in the SQL are our own constants; every value is a parameter
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,96 +15,145 @@ from markethub.ports.store import Coverage
 from markethub.stores.claims import add_claim
 from markethub.stores.duckdb.frames import FEW_ROWS, incoming, insert_rows
 
-_Found = tuple[int, int, int, int, str, int]
-"""Row id, series, start, end, source and checked time."""
+Owner = tuple[int | str, ...]
+"""Whom a claim is about: a series' id, or a table's name and an owner in it."""
+
+_Told = tuple[Owner, Coverage]
+_CLAIM_COLUMNS = "start_ms, end_ms, source, checked_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTable:
+    """A table of claims and its columns that name the owner."""
+
+    name: str
+    owner: pa.Schema
+
+    @property
+    def owner_columns(self) -> list[str]:
+        """The columns of the owner, quoted for SQL."""
+        return [f'"{name}"' for name in self.owner.names]
+
+
+SERIES_CLAIMS = ClaimTable("coverage", pa.schema([("series", pa.int32())]))
+RECORD_CLAIMS = ClaimTable("record_coverage", pa.schema([("table", pa.string()), ("owner", pa.string())]))
+
+
+def read_claims(
+    connection: duckdb.DuckDBPyConnection, table: ClaimTable, owner: Owner, span: Span
+) -> list[Coverage]:
+    """The claims about ``owner`` that overlap ``span``, uncut, in no order."""
+    is_owner = " AND ".join(f"{column} = ?" for column in table.owner_columns)
+    rows = connection.sql(
+        f"SELECT {_CLAIM_COLUMNS} FROM {table.name} WHERE {is_owner} AND end_ms > ? AND start_ms < ?",
+        params=[*owner, span.start_ms, span.end_ms],
+    ).fetchall()
+    return [
+        Coverage(Span(start_ms, end_ms), source, checked_ms) for start_ms, end_ms, source, checked_ms in rows
+    ]
 
 
 class ClaimRows:
     """The stored claims that new ones may change, and what becomes of them.
 
-    ``told`` are all claims that the transaction may bring, by series id. A row's revision is that of the
-    write that gave it its present form.
+    ``told`` are all claims that the transaction may bring, by owner. A row's revision is that of the write
+    that gave it its present form.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, told: Iterable[tuple[int, Sequence[Coverage]]]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: ClaimTable,
+        told: Iterable[tuple[Owner, Sequence[Coverage]]],
     ) -> None:
         self._connection = connection
-        self._kept: defaultdict[int, list[Coverage]] = defaultdict(list)
-        self._row_ids: dict[tuple[int, Coverage], int] = {}
-        self._revisions: dict[tuple[int, Coverage], int] = {}
-        self._load([(series_id, claim) for series_id, claims in told for claim in claims])
+        self._table = table
+        self._kept: defaultdict[Owner, list[Coverage]] = defaultdict(list)
+        self._row_ids: dict[_Told, int] = {}
+        self._revisions: dict[_Told, int] = {}
+        self._load([(owner, claim) for owner, claims in told for claim in claims])
 
-    def add(self, series_id: int, claims: Sequence[Coverage]) -> list[Span]:
+    def add(self, owner: Owner, claims: Sequence[Coverage]) -> list[Span]:
         """Take claims in, in order; return the spans of those that told something new."""
         news = []
         for claim in claims:
-            after = add_claim(self._kept[series_id], claim)
-            if set(after) != set(self._kept[series_id]):
-                self._kept[series_id] = after
+            after = add_claim(self._kept[owner], claim)
+            if set(after) != set(self._kept[owner]):
+                self._kept[owner] = after
                 news.append(claim.span)
         return news
 
-    def stamp(self, series_id: int, revision: int) -> None:
-        """Give ``revision`` to the claims of a series that changed since the last stamp."""
-        for claim in self._kept[series_id]:
-            key = (series_id, claim)
+    def stamp(self, owner: Owner, revision: int) -> None:
+        """Give ``revision`` to the claims about ``owner`` that changed since the last stamp."""
+        for claim in self._kept[owner]:
+            key = (owner, claim)
             if key not in self._row_ids:
                 self._revisions.setdefault(key, revision)
 
     def save(self) -> None:
         """Write the difference."""
-        kept = {(series_id, claim) for series_id, claims in self._kept.items() for claim in claims}
+        kept = {(owner, claim) for owner, claims in self._kept.items() for claim in claims}
         gone = [row_id for key, row_id in self._row_ids.items() if key not in kept]
         new = [key for key in self._revisions if key in kept]
         if gone:
-            self._connection.execute("DELETE FROM coverage WHERE rowid IN (SELECT unnest(?))", [gone])
+            self._connection.execute(
+                f"DELETE FROM {self._table.name} WHERE rowid IN (SELECT unnest(?))", [gone]
+            )
         revisions = pa.array([self._revisions[key] for key in new], pa.int64())
-        insert_rows(self._connection, "coverage", _to_table(new).append_column("revision", revisions))
+        rows = self._to_table(new).append_column("revision", revisions)
+        insert_rows(self._connection, self._table.name, rows)
 
-    def _load(self, told: Sequence[tuple[int, Coverage]]) -> None:
+    def _load(self, told: Sequence[_Told]) -> None:
         if not told:
             return
         rows = self._find_few(told) if len(told) <= FEW_ROWS else self._find_many(told)
-        for row_id, series_id, start_ms, end_ms, source, checked_ms in rows:
+        for row_id, start_ms, end_ms, source, checked_ms, *owner in rows:
             claim = Coverage(Span(start_ms, end_ms), source, checked_ms)
-            self._kept[series_id].append(claim)
-            self._row_ids[series_id, claim] = row_id
+            self._kept[tuple(owner)].append(claim)
+            self._row_ids[tuple(owner), claim] = row_id
 
-    def _find_few(self, told: Sequence[tuple[int, Coverage]]) -> list[_Found]:
-        touching = "(series = ? AND source = ? AND start_ms <= ? AND end_ms >= ?)"
+    def _find_few(self, told: Sequence[_Told]) -> list[tuple[Any, ...]]:
+        columns = self._table.owner_columns
+        is_owner = " AND ".join(f"{column} = ?" for column in columns)
+        touching = f"({is_owner} AND source = ? AND start_ms <= ? AND end_ms >= ?)"
         values: list[int | str] = []
-        for series_id, claim in told:
-            values += [series_id, claim.source, claim.span.end_ms, claim.span.start_ms]
+        for owner, claim in told:
+            values += [*owner, claim.source, claim.span.end_ms, claim.span.start_ms]
         return self._connection.sql(
-            "SELECT rowid, series, start_ms, end_ms, source, checked_ms FROM coverage WHERE "
+            f"SELECT rowid, {_CLAIM_COLUMNS}, {', '.join(columns)} FROM {self._table.name} WHERE "
             + " OR ".join([touching] * len(told)),
             params=values,
         ).fetchall()
 
-    def _find_many(self, told: Sequence[tuple[int, Coverage]]) -> list[_Found]:
+    def _find_many(self, told: Sequence[_Told]) -> list[tuple[Any, ...]]:
         bounds = [
             min(claim.span.start_ms for _, claim in told),
             max(claim.span.end_ms for _, claim in told),
         ]
-        with incoming(self._connection, _to_table(told)):
+        columns = self._table.owner_columns
+        is_owner = " AND ".join(f"c.{column} = i.{column}" for column in columns)
+        with incoming(self._connection, self._to_table(told)):
             return self._connection.sql(
-                "SELECT DISTINCT c.rowid, c.series, c.start_ms, c.end_ms, c.source, c.checked_ms "
-                "FROM coverage c JOIN incoming i ON c.series = i.series AND c.source = i.source "
+                "SELECT DISTINCT c.rowid, c.start_ms, c.end_ms, c.source, c.checked_ms, "
+                + ", ".join(f"c.{column}" for column in columns)
+                + f" FROM {self._table.name} c JOIN incoming i ON {is_owner} AND c.source = i.source "
                 "AND c.start_ms <= i.end_ms AND c.end_ms >= i.start_ms "
                 # Zone maps prune by these, not by the join.
                 "WHERE c.end_ms >= ? AND c.start_ms <= ?",
                 params=bounds,
             ).fetchall()
 
-
-def _to_table(claims: Sequence[tuple[int, Coverage]]) -> pa.Table:
-    return pa.table(
-        {
-            "series": pa.array([series_id for series_id, _ in claims], pa.int32()),
-            "start_ms": pa.array([claim.span.start_ms for _, claim in claims], pa.int64()),
-            "end_ms": pa.array([claim.span.end_ms for _, claim in claims], pa.int64()),
-            "source": pa.array([claim.source for _, claim in claims], pa.string()),
-            "checked_ms": pa.array([claim.checked_ms for _, claim in claims], pa.int64()),
+    def _to_table(self, claims: Sequence[_Told]) -> pa.Table:
+        owners = {
+            field.name: pa.array([owner[place] for owner, _ in claims], field.type)
+            for place, field in enumerate(self._table.owner)
         }
-    )
+        return pa.table(
+            owners
+            | {
+                "start_ms": pa.array([claim.span.start_ms for _, claim in claims], pa.int64()),
+                "end_ms": pa.array([claim.span.end_ms for _, claim in claims], pa.int64()),
+                "source": pa.array([claim.source for _, claim in claims], pa.string()),
+                "checked_ms": pa.array([claim.checked_ms for _, claim in claims], pa.int64()),
+            }
+        )

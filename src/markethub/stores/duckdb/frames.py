@@ -24,8 +24,12 @@ def incoming(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator
     connection.register("incoming", table)
     try:
         yield
-    finally:
-        connection.unregister("incoming")
+    except BaseException:
+        # In a failed transaction this fails too; the first error is the one to tell.
+        with suppress(duckdb.Error):
+            connection.unregister("incoming")
+        raise
+    connection.unregister("incoming")
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
@@ -36,7 +40,8 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table
     elif len(rows):
         values = [value for row in zip(*rows.to_pydict().values(), strict=True) for value in row]
         marks = ", ".join([f"({', '.join('?' * rows.num_columns)})"] * len(rows))
-        connection.execute(f"INSERT INTO {name} ({', '.join(rows.column_names)}) VALUES {marks}", values)
+        columns = ", ".join(f'"{column}"' for column in rows.column_names)
+        connection.execute(f"INSERT INTO {name} ({columns}) VALUES {marks}", values)
 
 
 @contextmanager

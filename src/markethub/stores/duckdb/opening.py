@@ -13,7 +13,7 @@ from markethub.domain.interval import Interval
 from markethub.ports.clock import Clock, system_clock
 from markethub.stores.duckdb.compaction_steps import hot_start
 from markethub.stores.duckdb.frames import transaction
-from markethub.stores.duckdb.schema import SCHEMA_VERSION, schema_sql
+from markethub.stores.duckdb.schema import SCHEMA_VERSION, records_sql, schema_sql
 from markethub.stores.duckdb.store import DuckdbSeriesStore
 
 # DuckDB lets one process open a file twice, but two writers in it would give one revision to two writes.
@@ -34,6 +34,9 @@ def open_duckdb_store(
     ``memory_limit_mb`` bounds DuckDB's buffers, not the Arrow tables on their way in and out; beyond it large
     sorts spill to ``path`` + ``.tmp``. ``threads`` defaults to the processors, at most 4. With ``read_only``
     the file must exist, and several processes may read it side by side as long as none writes.
+
+    A file of an earlier version is brought up to date when it is opened for writing; one of version 1 that is
+    opened for reading has no records, and answers so.
 
     StoreLockedError if another process, or this one, has it open; NotFoundError if it is missing; StoreError
     if it is damaged, no store, or written by a newer MarketHub.
@@ -109,11 +112,20 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, now_ms: int, *, 
         raise StoreError(f"{path} is a DuckDB file, but no MarketHub store")
     rows = connection.sql("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
     version = int(rows[0][0]) if rows and rows[0][0].isdigit() else 0
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         advice = "update MarketHub" if version > SCHEMA_VERSION else "it is no MarketHub store"
         raise StoreError(
             f"{path} has schema version {version}, this MarketHub knows {SCHEMA_VERSION}: {advice}"
         )
+    if version < SCHEMA_VERSION and not read_only:
+        _upgrade(connection)
+
+
+def _upgrade(connection: duckdb.DuckDBPyConnection) -> None:
+    # One transaction: a process killed here leaves a file of version 1.
+    with transaction(connection):
+        connection.execute(records_sql())
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)])
 
 
 def _create(connection: duckdb.DuckDBPyConnection, now_ms: int) -> None:

@@ -9,17 +9,35 @@ times larger. Keys are unique because the one writer compares with what is store
 physical order of its cold rows: ``cold_last_ms``, the newest of them, and ``unsorted_from_ms``, from where
 they may lie out of order (null: nowhere). ``fragments`` lists the stretches of time that were flushed from
 hot to cold and are not merged yet.
+
+Records lie in one table for each RecordTable of the catalog, with its name and columns and a ``revision``, in
+the order in which they came; the one writer keeps their keys unique too. ``record_tables`` counts their rows
+and keeps the revision of the newest write to each, ``record_coverage`` their claims.
+
+Version 2 added the tables of records; a file of version 1 gets them when it is opened for writing.
 """
 
-from markethub.domain.interval import Interval
-from markethub.tables.klines import KLINES
+import pyarrow as pa
 
-SCHEMA_VERSION = 1
+from markethub.domain.interval import Interval
+from markethub.tables.catalog import RECORD_TABLES
+from markethub.tables.klines import KLINES
+from markethub.tables.records import AMOUNT, TIME
+
+SCHEMA_VERSION = 2
 
 VALUE_COLUMNS = tuple(KLINES.names[1:])
 BAR_COLUMNS = ("series", *KLINES.names, "revision")
 
-_SQL_TYPES = {"timestamp[ms, tz=UTC]": "TIMESTAMP_MS", "double": "DOUBLE", "int64": "BIGINT"}
+_SQL_TYPES = {
+    TIME: "TIMESTAMP_MS",
+    AMOUNT: "DECIMAL(38, 18)",
+    pa.string(): "VARCHAR",
+    pa.float64(): "DOUBLE",
+    pa.int64(): "BIGINT",
+    pa.int32(): "INTEGER",
+    pa.list_(pa.float64()): "DOUBLE[]",
+}
 
 _SMALL_TABLES = """
 CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
@@ -41,6 +59,14 @@ CREATE TABLE changes (
 );
 """
 
+_SMALL_RECORD_TABLES = """
+CREATE TABLE record_tables (name VARCHAR NOT NULL, rows BIGINT NOT NULL, revision BIGINT NOT NULL);
+CREATE TABLE record_coverage (
+    "table" VARCHAR NOT NULL, owner VARCHAR NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL,
+    source VARCHAR NOT NULL, checked_ms BIGINT NOT NULL, revision BIGINT NOT NULL
+);
+"""
+
 
 def bars_table(interval: Interval, *, is_hot: bool) -> str:
     """The table of an interval's cold or hot bars."""
@@ -54,12 +80,25 @@ def name_columns(columns: tuple[str, ...]) -> str:
 
 def schema_sql() -> str:
     """What creates the empty tables of a store."""
-    values = ", ".join(
-        f'"{field.name}" {_SQL_TYPES[str(field.type)]}{"" if field.nullable else " NOT NULL"}'
-        for field in KLINES
-    )
+    values = _columns_sql(KLINES)
     tables = [bars_table(interval, is_hot=is_hot) for interval in Interval for is_hot in (False, True)]
-    return _SMALL_TABLES + "".join(
+    bars = "".join(
         f"CREATE TABLE {table} (series INTEGER NOT NULL, {values}, revision BIGINT NOT NULL);\n"
         for table in tables
+    )
+    return _SMALL_TABLES + bars + records_sql()
+
+
+def records_sql() -> str:
+    """What creates the empty tables of records, and so brings a file of version 1 to version 2."""
+    return _SMALL_RECORD_TABLES + "".join(
+        f"CREATE TABLE {table.name} ({_columns_sql(table.schema)}, revision BIGINT NOT NULL);\n"
+        f"INSERT INTO record_tables VALUES ('{table.name}', 0, 0);\n"
+        for table in RECORD_TABLES.values()
+    )
+
+
+def _columns_sql(schema: pa.Schema) -> str:
+    return ", ".join(
+        f'"{field.name}" {_SQL_TYPES[field.type]}{"" if field.nullable else " NOT NULL"}' for field in schema
     )

@@ -1,4 +1,4 @@
-"""What the writer knows of each series without asking the file."""
+"""What the writer knows of each series and each table of records without asking the file."""
 
 # ruff: noqa: S608 - names in the SQL are our own constants; every value is a parameter
 
@@ -55,13 +55,32 @@ class SeriesState:
         self.cold_last_ms = max(self.cold_last_ms, last_ms)
 
 
-class StoreState:
-    """The committed state of all series; changed by the writer thread only, read by every thread."""
+@dataclass(frozen=True, slots=True)
+class RecordState:
+    """A row of ``record_tables``: how many rows the table has, and the revision of its newest write."""
 
-    def __init__(self, series: Iterable[SeriesState], hot_from_ms: Mapping[Interval, int]) -> None:
+    rows: int
+    revision: int
+
+
+class StoreState:
+    """The committed state of the store; changed by the writer thread only, read by every thread.
+
+    ``records`` is empty for a file of version 1, which has no tables of records.
+    """
+
+    def __init__(
+        self,
+        series: Iterable[SeriesState],
+        hot_from_ms: Mapping[Interval, int],
+        records: Mapping[str, RecordState],
+    ) -> None:
         self._series = {state.series: state for state in series}
         self.hot_from_ms = dict(hot_from_ms)
-        self.revision = max((state.revision for state in self._series.values()), default=0)
+        self.records = dict(records)
+        revisions = [state.revision for state in self._series.values()]
+        revisions += [record.revision for record in self.records.values()]
+        self.revision = max(revisions, default=0)
         self.next_id = max((state.id for state in self._series.values()), default=0) + 1
 
     @classmethod
@@ -72,12 +91,16 @@ class StoreState:
             "FROM series"
         ).fetchall()
         boundary = connection.sql("SELECT interval, hot_from_ms FROM boundary").fetchall()
+        records = []
+        if connection.sql("FROM duckdb_tables() WHERE table_name = 'record_tables'").fetchall():
+            records = connection.sql("SELECT name, rows, revision FROM record_tables").fetchall()
         return cls(
             (
                 SeriesState(id_, Series(Symbol.parse(symbol), Interval(interval)), *rest)
                 for id_, symbol, interval, *rest in rows
             ),
             {Interval(interval): hot_from_ms for interval, hot_from_ms in boundary},
+            {name: RecordState(table_rows, revision) for name, table_rows, revision in records},
         )
 
     def find(self, series: Series) -> SeriesState | None:
@@ -90,20 +113,24 @@ class StoreState:
         found = [state for state in list(self._series.values()) if state.series.interval is interval]
         return sorted(found, key=lambda state: state.id)
 
-    def publish(self, states: Iterable[SeriesState], revision: int) -> None:
+    def publish(
+        self, states: Iterable[SeriesState], records: Mapping[str, RecordState], revision: int
+    ) -> None:
         """Take over what a transaction has committed."""
         for state in states:
             self._series[state.series] = state
             self.next_id = max(self.next_id, state.id + 1)
+        self.records.update(records)
         self.revision = revision
 
 
 class Stage:
-    """The changes to series that one transaction makes; visible to others only after ``publish``."""
+    """The changes that one transaction makes; visible to others only after ``publish``."""
 
     def __init__(self, state: StoreState) -> None:
         self._state = state
         self._staged: dict[Series, SeriesState] = {}
+        self._records: dict[str, RecordState] = {}
         self._next_id = state.next_id
         self._touched: set[Series] = set()
         self.revision = state.revision
@@ -132,8 +159,20 @@ class Stage:
         self.touch(state)
         return self.revision
 
+    def take_record_revision(self, table: str, inserted: int) -> int:
+        """The next revision, now also that of a table of records that has ``inserted`` rows more."""
+        self.revision += 1
+        known = self._records.get(table, self._state.records[table])
+        self._records[table] = RecordState(known.rows + inserted, self.revision)
+        return self.revision
+
     def save(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write the touched states into the open transaction."""
+        for name, record in self._records.items():
+            connection.execute(
+                "UPDATE record_tables SET rows = ?, revision = ? WHERE name = ?",
+                [record.rows, record.revision, name],
+            )
         touched = [self._staged[series] for series in self._touched]
         old = [state for state in touched if self._state.find(state.series) is not None]
         new = [state for state in touched if self._state.find(state.series) is None]
@@ -150,7 +189,7 @@ class Stage:
 
     def publish(self) -> None:
         """Make the changes the committed state; call it after the commit."""
-        self._state.publish([self._staged[series] for series in self._touched], self.revision)
+        self._state.publish([self._staged[series] for series in self._touched], self._records, self.revision)
 
 
 def _to_table(states: list[SeriesState]) -> pa.Table:

@@ -1,11 +1,8 @@
 """The embedded store: one DuckDB file, one writer thread, a cursor per read."""
 
-import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,11 +17,15 @@ from markethub.ports.clock import Clock
 from markethub.ports.store import Change, Coverage, SeriesSummary, UpsertCounts
 from markethub.stores.admission import admit_bars, admit_claims
 from markethub.stores.claims import cut_claims
-from markethub.stores.duckdb.batch import Write, apply_writes
+from markethub.stores.duckdb.batch import Write
+from markethub.stores.duckdb.claim_rows import SERIES_CLAIMS, read_claims
+from markethub.stores.duckdb.commit import AnyWrite, Committer
 from markethub.stores.duckdb.compaction import Compaction
 from markethub.stores.duckdb.compaction_steps import Steps
 from markethub.stores.duckdb.frames import translated
+from markethub.stores.duckdb.open_file import OpenFile
 from markethub.stores.duckdb.reading import count_bars, read_bars, read_limited
+from markethub.stores.duckdb.records import DuckdbRecords
 from markethub.stores.duckdb.state import SeriesState, StoreState
 from markethub.stores.duckdb.write_queue import WriteQueue
 from markethub.stores.questions import align, check_columns, check_limit
@@ -36,11 +37,12 @@ T = TypeVar("T")
 _BATCH_ROWS = 1_000_000
 _BATCH_WRITES = 4096
 _QUEUED_ROWS = 500_000
-_HEAVY_READ_ROWS = 100_000
 
 
 class DuckdbSeriesStore:
-    """A ``SeriesStore`` in a DuckDB file; ``open_duckdb_store`` makes it.
+    """A ``SeriesStore`` in a DuckDB file, with a ``RecordStore`` as ``records``.
+
+    ``open_duckdb_store`` makes it.
 
     Writes of all threads go through one queue and share transactions: a future ends when the transaction that
     holds its write is on disk. ``upsert`` waits while half a million rows are queued, so never call it from a
@@ -57,35 +59,27 @@ class DuckdbSeriesStore:
         clock: Clock,
         on_close: Callable[[], None],
     ) -> None:
-        self._connection = connection
-        self._path = path
-        self._is_read_only = read_only
-        self._on_close = on_close
+        self._file = OpenFile(connection, path, read_only=read_only, on_close=on_close)
         self._state = StoreState.load(connection)
-        self._cursors: deque[duckdb.DuckDBPyConnection] = deque()
-        self._heavy_reads = threading.BoundedSemaphore(max(os.cpu_count() or 1, 1))
-        self._lifecycle = threading.Condition()
-        self._active = 0
-        self._is_closed = False
         self._compaction_lock = threading.Lock()
-        writer = connection.cursor()
-        self._queue = WriteQueue(
-            lambda writes: apply_writes(writer, self._state, writes),
+        self._writer = connection.cursor()
+        self._queue: WriteQueue[AnyWrite] = WriteQueue(
+            Committer(self._writer, self._state).commit,
             name=f"store-writer {path.name}",
             batch_rows=_BATCH_ROWS,
             batch_writes=_BATCH_WRITES,
             queued_rows=_QUEUED_ROWS,
         )
-        self._writer = writer
         self._planner = connection.cursor()
         self._compaction = Compaction(
-            self._planner, Steps(writer, self._state), self._state, self._call_writer, clock
+            self._planner, Steps(self._writer, self._state), self._state, self._call_writer, clock
         )
+        self.records = DuckdbRecords(self._file, self._state, self._queue.put)
 
     def upsert(
         self, series: Series, bars: pa.Table, covered: Sequence[Coverage] = ()
     ) -> "Future[UpsertCounts]":
-        self._check_writable()
+        self._file.check_writable()
         try:
             write = Write(series, admit_bars(series, bars), admit_claims(series, covered))
         except StoreError as error:
@@ -106,12 +100,13 @@ class DuckdbSeriesStore:
     ) -> pa.Table:
         names = check_columns(columns)
         check_limit(limit)
-        with self._cursor(f"reading {series}") as cursor:
+        with self._file.cursor(f"reading {series}") as cursor:
             state = self._state.find(series)
             if state is None:
                 return empty_klines().select(names)
-            with self._heavy(state, span, limit):
-                if limit is None or _most_rows(state, span) <= limit:
+            most_rows = _most_rows(state, span)
+            with self._file.turn(most_rows if limit is None else min(most_rows, limit)):
+                if limit is None or most_rows <= limit:
                     is_cold = span is not None and span.end_ms <= self._state.hot_from_ms[series.interval]
                     bars = read_bars(cursor, series, state.id, span, names, is_cold_only=is_cold)
                     if limit is None or len(bars) <= limit:
@@ -119,24 +114,15 @@ class DuckdbSeriesStore:
                 return read_limited(cursor, series, state.id, span, names, limit=limit, newest=newest)
 
     def covered(self, series: Series, span: Span) -> list[Coverage]:
-        with self._cursor(f"reading the coverage of {series}") as cursor:
+        with self._file.cursor(f"reading the coverage of {series}") as cursor:
             state = self._state.find(series)
             if state is None:
                 return []
-            rows = cursor.sql(
-                "SELECT start_ms, end_ms, source, checked_ms FROM coverage "
-                "WHERE series = ? AND end_ms > ? AND start_ms < ?",
-                params=[state.id, span.start_ms, span.end_ms],
-            ).fetchall()
-        claims = [
-            Coverage(Span(start_ms, end_ms), source, checked_ms)
-            for start_ms, end_ms, source, checked_ms in rows
-        ]
-        return cut_claims(claims, span)
+            return cut_claims(read_claims(cursor, SERIES_CLAIMS, (state.id,), span), span)
 
     def holes(self, series: Series, span: Span) -> list[Span]:
         grid = align(series, span)
-        with self._cursor(f"looking for holes in {series}") as cursor:
+        with self._file.cursor(f"looking for holes in {series}") as cursor:
             if grid is None:
                 return []
             state = self._state.find(series)
@@ -149,7 +135,7 @@ class DuckdbSeriesStore:
         return missing_bars(bars, grid, series.interval)
 
     def summaries(self) -> list[SeriesSummary]:
-        with self._cursor("listing series") as cursor:
+        with self._file.cursor("listing series") as cursor:
             rows = cursor.sql(
                 "SELECT symbol, interval, rows, first_ms, last_ms, revision FROM series"
             ).fetchall()
@@ -163,7 +149,7 @@ class DuckdbSeriesStore:
 
     def changes(self, after_revision: int, limit: int) -> list[Change]:
         check_limit(limit)
-        with self._cursor("reading the change log") as cursor:
+        with self._file.cursor("reading the change log") as cursor:
             rows = cursor.sql(
                 "SELECT c.revision, s.symbol, s.interval, c.start_ms, c.end_ms "
                 "FROM changes c JOIN series s ON c.series = s.id "
@@ -176,12 +162,12 @@ class DuckdbSeriesStore:
         ]
 
     def revision(self) -> int:
-        with self._use():
+        with self._file.use():
             return self._state.revision
 
     def compact(self) -> None:
-        self._check_writable()
-        with self._use(), self._compaction_lock, translated(f"compacting {self._path}"):
+        self._file.check_writable()
+        with self._file.use(), self._compaction_lock, translated(f"compacting {self._file.path}"):
             self._compaction.run_all()
 
     def maintain(self) -> None:
@@ -190,77 +176,23 @@ class DuckdbSeriesStore:
         Call it every minute or so from a thread of its own; it returns at once when nothing is due or a
         compaction is running.
         """
-        self._check_writable()
+        self._file.check_writable()
         if not self._compaction_lock.acquire(blocking=False):
             return
         try:
-            with self._use(), translated(f"maintaining {self._path}"):
+            with self._file.use(), translated(f"maintaining {self._file.path}"):
                 self._compaction.run_due()
         finally:
             self._compaction_lock.release()
 
     def close(self) -> None:
-        with self._lifecycle:
-            if self._is_closed:
-                return
-            self._is_closed = True
-        # A compaction under way ends at its next step, when the queue refuses it.
-        self._queue.close()
-        with self._lifecycle:
-            self._lifecycle.wait_for(lambda: self._active == 0)
-        try:
-            with translated(f"closing {self._path}"):
-                for cursor in (*self._cursors, self._planner, self._writer, self._connection):
-                    cursor.close()
-        finally:
-            self._on_close()
+        if self._file.begin_close():
+            # A compaction under way ends at its next step, when the queue refuses it.
+            self._queue.close()
+            self._file.end_close(self._planner, self._writer)
 
     def _call_writer(self, step: Callable[[], T]) -> T:
         return self._queue.call(step).result()
-
-    def _check_writable(self) -> None:
-        if self._is_read_only:
-            raise StoreError(f"{self._path} is open for reading only")
-        if self._is_closed:
-            raise StoreError("the store is closed")
-
-    @contextmanager
-    def _use(self) -> Iterator[None]:
-        with self._lifecycle:
-            if self._is_closed:
-                raise StoreError("the store is closed")
-            self._active += 1
-        try:
-            yield
-        finally:
-            with self._lifecycle:
-                self._active -= 1
-                self._lifecycle.notify_all()
-
-    @contextmanager
-    def _cursor(self, action: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that no other thread uses; one that failed is not used again."""
-        with self._use(), translated(action):
-            try:
-                cursor = self._cursors.pop()
-            except IndexError:
-                with self._lifecycle:
-                    cursor = self._connection.cursor()
-            try:
-                yield cursor
-            except BaseException:
-                cursor.close()
-                raise
-            self._cursors.append(cursor)
-
-    @contextmanager
-    def _heavy(self, state: SeriesState, span: Span | None, limit: int | None) -> Iterator[None]:
-        rows = _most_rows(state, span)
-        if min(rows, limit if limit is not None else rows) <= _HEAVY_READ_ROWS:
-            yield
-            return
-        with self._heavy_reads:
-            yield
 
 
 def _most_rows(state: SeriesState, span: Span | None) -> int:

@@ -4,29 +4,46 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import duckdb
 
 from markethub.domain.errors import StoreError
 from markethub.ports.store import UpsertCounts
-from markethub.stores.duckdb.batch import Write
+
+
+class QueuedWrite(Protocol):
+    """What a queue must know of a write; ``str`` says what is written, for an error's message."""
+
+    future: "Future[UpsertCounts]"
+
+    @property
+    def weight(self) -> int:
+        """Its size, in bars that take as much memory."""
+
 
 T = TypeVar("T")
+W = TypeVar("W", bound=QueuedWrite)
 
-_Task = tuple[Callable[[], Any], "Future[Any]"]
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    call: Callable[[], Any]
+    future: "Future[Any]"
 
 
-class WriteQueue:
+class WriteQueue(Generic[W]):
     """Gives writes to ``apply`` in their order, as many at once as wait, on one thread.
 
     A batch ends at ``batch_rows`` rows or ``batch_writes`` writes; a larger write is a batch of its own.
-    ``put`` waits while ``queued_rows`` or more rows wait: that is the back-pressure on producers.
+    ``put`` waits while ``queued_rows`` or more rows wait: that is the back-pressure on producers. A write
+    counts as many rows as its weight.
     """
 
     def __init__(
         self,
-        apply: Callable[[Sequence[Write]], list[UpsertCounts]],
+        apply: Callable[[Sequence[W]], list[UpsertCounts]],
         *,
         name: str,
         batch_rows: int,
@@ -37,7 +54,7 @@ class WriteQueue:
         self._batch_rows = batch_rows
         self._batch_writes = batch_writes
         self._queued_rows_limit = queued_rows
-        self._items: deque[Write | _Task] = deque()
+        self._items: deque[W | _Task] = deque()
         self._queued_rows = 0
         self._is_closed = False
         self._changed = threading.Condition()
@@ -45,7 +62,7 @@ class WriteQueue:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, write: Write) -> None:
+    def put(self, write: W) -> None:
         """Queue a write, waiting for room; StoreError once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._queued_rows < self._queued_rows_limit)
@@ -59,7 +76,7 @@ class WriteQueue:
         future: Future[T] = Future()
         with self._changed:
             self._check_open()
-            self._items.append((task, future))
+            self._items.append(_Task(task, future))
             self._changed.notify_all()
         return future
 
@@ -76,38 +93,40 @@ class WriteQueue:
 
     def _run(self) -> None:
         while batch := self._take():
-            first = batch[0]
-            if isinstance(first, Write):
-                self._write([item for item in batch if isinstance(item, Write)])
+            if isinstance(batch, _Task):
+                _finish_task(batch)
             else:
-                _finish_task(*first)
+                self._write(batch)
 
-    def _take(self) -> list[Write | _Task]:
+    def _take(self) -> list[W] | _Task:
+        """The next task or batch of writes; an empty batch once closed and done."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._is_closed)
-            batch: list[Write | _Task] = []
+            batch: list[W] = []
             rows = 0
             while self._items and len(batch) < self._batch_writes:
                 item = self._items[0]
-                if not isinstance(item, Write):
-                    if not batch:
-                        batch.append(self._items.popleft())
+                if isinstance(item, _Task):
+                    if batch:
+                        break
+                    self._items.popleft()
+                    return item
+                if batch and rows + item.weight > self._batch_rows:
                     break
-                if batch and rows + len(item.bars) > self._batch_rows:
-                    break
-                batch.append(self._items.popleft())
-                rows += len(item.bars)
+                self._items.popleft()
+                batch.append(item)
+                rows += item.weight
                 self._queued_rows -= _cost(item)
             self._changed.notify_all()
             return batch
 
-    def _write(self, batch: list[Write]) -> None:
+    def _write(self, batch: list[W]) -> None:
         # One that was cancelled while it waited is dropped; from here on it cannot be cancelled any more.
         running = [write for write in batch if write.future.set_running_or_notify_cancel()]
         if running:
             self._write_running(running)
 
-    def _write_running(self, batch: list[Write]) -> None:
+    def _write_running(self, batch: list[W]) -> None:
         try:
             counts = self._apply(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller; this thread must go on
@@ -122,24 +141,24 @@ class WriteQueue:
                 write.future.set_result(count)
 
 
-def _finish_task(task: Callable[[], Any], future: "Future[Any]") -> None:
-    if not future.set_running_or_notify_cancel():
+def _finish_task(task: _Task) -> None:
+    if not task.future.set_running_or_notify_cancel():
         return
     try:
-        result = task()
+        result = task.call()
     except Exception as error:  # noqa: BLE001 - as above
-        future.set_exception(error)
+        task.future.set_exception(error)
     else:
-        future.set_result(result)
+        task.future.set_result(result)
 
 
-def _translate(write: Write, error: Exception) -> Exception:
+def _translate(write: QueuedWrite, error: Exception) -> Exception:
     if not isinstance(error, duckdb.Error):
         return error
-    translated = StoreError(f"writing {len(write.bars)} bars of {write.series}: {error}")
+    translated = StoreError(f"writing {write}: {error}")
     translated.__cause__ = error
     return translated
 
 
-def _cost(write: Write) -> int:
-    return len(write.bars) + 1
+def _cost(write: QueuedWrite) -> int:
+    return write.weight + 1

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markethub.domain.errors import SymbolNotListedError, VenueProtocolError, VenueRefusedError
+from markethub.domain.errors import (
+    KeyRefusedError,
+    SymbolNotListedError,
+    VenueProtocolError,
+    VenueRefusedError,
+)
 from markethub.venues.binance.errors import REST_FAULTS, read_words
 from markethub.venues.transport.faults import Reaction, VenueWords, parse_retry_after
 from markethub.venues.transport.session import Answer
@@ -35,7 +40,7 @@ def test_any_answer_is_judged(status: int, body: bytes, retry_after: str | None)
         (400, -1000, Reaction.RETRY),
         (400, -1121, SymbolNotListedError),
         (400, -1100, VenueRefusedError),
-        (400, -1022, VenueRefusedError),
+        (400, -1022, KeyRefusedError),
         (500, None, Reaction.RETRY),
         (504, -1007, Reaction.RETRY),
         (204, None, VenueProtocolError),

@@ -122,3 +122,19 @@ async def test_closing_ends_the_flight_for_those_who_wait() -> None:
     await flight.close()
     with pytest.raises(VenueUnavailableError, match="closed"):
         await ask
+
+
+async def test_a_bound_that_has_fallen_behind_is_measured_anew() -> None:
+    venue = Venue()
+    with pytest.raises(RuntimeError, match="never measured"):
+        venue.clock.bound_ms()
+    await venue.clock.known()
+    await venue.clock.known()
+    assert (venue.asked, venue.clock.bound_ms()) == (1, int(venue.server_ms))
+    venue.ours_s += 59
+    await venue.clock.known()
+    assert venue.asked == 1
+    assert 0 < venue.server_ms - venue.clock.bound_ms() < 100
+    venue.ours_s += 2
+    await venue.clock.known()
+    assert (venue.asked, venue.clock.bound_ms()) == (2, int(venue.server_ms))

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from markethub.domain.errors import (
+    KeyRefusedError,
     SymbolNotListedError,
     VenueError,
     VenueProtocolError,
@@ -167,7 +168,7 @@ async def test_nobody_listens() -> None:
     [
         (status(400, '{"code":-1121,"msg":"Invalid symbol."}'), SymbolNotListedError),
         (status(400, '{"code":-1120,"msg":"Invalid interval."}'), VenueRefusedError),
-        (status(401, '{"code":-2014,"msg":"API-key format invalid."}'), VenueRefusedError),
+        (status(401, '{"code":-2014,"msg":"API-key format invalid."}'), KeyRefusedError),
         (status(451, "not from where you are"), VenueRefusedError),
         (status(404), VenueRefusedError),
         (status(302, Location="http://127.0.0.1/elsewhere"), VenueProtocolError),

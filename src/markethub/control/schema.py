@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The migration this code is written for; a test holds it equal to the newest file in ``migrations/``."""
 
 
@@ -199,4 +199,34 @@ subscription = Table(
     Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("exchange", "symbol"),
     sqlite_autoincrement=True,
+)
+
+# What processes behind one address spend at the venues. Numbers count a venue's windows from 1970; a gate is
+# dated by the venue's clock.
+budget_window = Table(
+    "budget_window",
+    metadata,
+    Column("budget", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("used", BigInteger, nullable=False),
+    # of the last take, so that one statement can answer it
+    Column("granted", BigInteger, nullable=False),
+    Column("touched_ms", BigInteger, nullable=False),
+)
+
+budget_sharer = Table(
+    "budget_sharer",
+    metadata,
+    Column("budget", Text, primary_key=True),
+    Column("process", Text, primary_key=True),
+    Column("last_window", BigInteger, nullable=False),
+    Column("touched_ms", BigInteger, nullable=False),
+)
+
+budget_gate = Table(
+    "budget_gate",
+    metadata,
+    Column("budget", Text, primary_key=True),
+    Column("closed_until_ms", BigInteger, nullable=False),
+    Column("is_ban", Boolean, nullable=False),
 )

@@ -25,17 +25,22 @@ class Grant:
     """``weight`` that this process may spend in the window it asked for, beside what it was granted before.
 
     ``used`` is what all processes were granted in that window; the gate is closed until ``closed_until_ms``.
+    ``sharers`` processes, this one included, took in that window or the one before, or tried to.
     """
 
     weight: int
     used: int
     closed_until_ms: int | None
     is_banned: bool
+    sharers: int = 1
 
 
 class BudgetPool(Protocol):
     """One budget for all processes behind an address; answers within a few milliseconds or raises
-    UnavailableError."""
+    UnavailableError.
+
+    Windows are numbered, and gates are dated, by the venue's clock: every process reads that one.
+    """
 
     async def take(self, budget: str, window: int, weight: int, limit: int) -> Grant:
         """Book up to ``weight`` of what is left of ``limit`` in the window; fewer, also none, when less

@@ -2,21 +2,20 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from markethub.domain.errors import VenueThrottledError
-from markethub.ports.budget import BudgetPool
+from markethub.ports.budget import BudgetPool, current_asker
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.venue import VenueLimits
-
-# Where the venue names no time. Bans are documented to begin at two minutes.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 120.0
-_FIRST_BAN_S, _LONGEST_BAN_S = 120.0, 3600.0
-_SHORTEST_PAUSE_S = 1.0
+from markethub.venues.transport.fleet import FleetWindow
+from markethub.venues.transport.line import Line, Waiter
+from markethub.venues.transport.pause import Pause
+from markethub.venues.transport.share import Gate, Share
+from markethub.venues.transport.tally import Tally
 
 Wait = Callable[[asyncio.Event, float | None], Awaitable[None]]
 """Returns when the event is set or the seconds (None: no limit) have passed."""
@@ -33,9 +32,14 @@ class WeightBudget:
     """Weight per fixed window of the venue's clock, shared by all callers of one event loop.
 
     Weight is reserved before a request is sent and stays reserved until its answer is in, so any number of
-    callers together stay below ``limit`` less the safety ``margin``. First come, first served; a caller that
-    is cancelled while waiting leaves nothing behind. What others spend from the same address is learned from
-    the venue's own count, which wins when it is higher than ours.
+    callers together stay below ``limit`` less the safety ``margin``. Who waits stands in a fair ``Line``, on
+    behalf of the ``current_asker``; a caller that is cancelled while waiting leaves nothing behind. What
+    others spend from the same address is learned from the venue's own count, which wins when it is higher
+    than ours.
+
+    With a ``pool`` the window and the gate are shared by processes: only granted weight is spent, and the
+    gate that another process has closed is seen a second later at most, or with the first request after that.
+    Without an answer from the pool the process goes on with its usual part.
     """
 
     def __init__(
@@ -53,7 +57,8 @@ class WeightBudget:
         clock: Clock = system_clock,
         wait: Wait = wait_for_event,
     ) -> None:
-        """``name`` is the venue's code and what it counts together, such as ``OKX market/candles``.
+        """``name`` is the venue's code and what it counts together, such as ``OKX market/candles``; processes
+        share by it.
 
         ``limit`` None counts without a limit; ``cap`` holds whatever limit the venue tells.
 
@@ -64,166 +69,229 @@ class WeightBudget:
         self._cap = cap
         self._margin = margin
         self._max_in_flight = max_in_flight
-        self._window_s = window_s
-        self._pool = pool
-        self._guard_s = guard_s
-        self._monotonic = monotonic
         self._wait = wait
-        self._phase_s = clock() / 1000 - monotonic()
-        self._turn = asyncio.Lock()
+        self._monotonic = monotonic
+        self._tally = Tally(window_s, guard_s, monotonic, clock)
+        self._pause = Pause(monotonic)
+        self._share = Share(pool, name, monotonic) if pool is not None else None
+        self._fleet = FleetWindow(self._share, self._tally) if self._share is not None else None
+        self._line = Line[Reservation]()
+        self._clerk: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._waiting = 0
-        self._window = self._window_now()
         self._requests = 0
-        self._reserved = 0
-        self._spent = 0
-        self._foreign = 0
-        self._recent: deque[tuple[float, int]] = deque()
-        self._paused_until_s = 0.0
-        self._banned = False
-        self._strikes = 0
+        self._limit: int | None = None
         self.set_limit(limit)
 
     async def acquire(self, weight: int, patience_s: float) -> "Reservation":
-        """Wait until ``weight`` fits, reserve it, and return the reservation to settle.
+        """Wait until ``weight`` fits and it is the asker's turn, reserve it, and return the reservation to
+        settle.
 
-        VenueThrottledError at once when the gate is closed for longer than ``patience_s``. A weight above
+        VenueThrottledError as soon as the gate is closed for longer than ``patience_s``. A weight above
         the whole limit is let through alone in a fresh window.
         """
-        self._waiting += 1
+        self._refuse_long_pause(patience_s)
+        if not self._line and self._delay_s(weight) == 0.0 and self._may_send(weight):
+            return self._reserve(weight)
+        admitted = asyncio.get_running_loop().create_future()
+        waiter = Waiter[Reservation](current_asker.get(), weight, patience_s, admitted)
+        self._line.join(waiter)
+        self._changed.set()
+        self._call_clerk()
         try:
-            async with self._turn:
-                while (delay_s := self._delay_s(weight)) != 0.0:
-                    self._refuse_long_pause(patience_s)
-                    self._changed.clear()
-                    await self._wait(self._changed, delay_s)
-                # No await from here to the return: a reservation cannot get lost.
-                self._reserved += weight
-                self._requests += 1
-                return Reservation(self, weight, self._window)
-        finally:
-            self._waiting -= 1
+            return await waiter.admitted
+        except asyncio.CancelledError:
+            self._line.leave(waiter)
+            self._changed.set()
+            if not admitted.cancelled() and admitted.exception() is None:
+                self._give_back(weight)
+            raise
 
-    def set_limit(self, limit: int | None) -> None:
-        """Take over the limit that the venue tells, or the cap if that is lower."""
+    def set_limit(self, limit: int | None, window_s: float | None = None) -> None:
+        """Take over the limit that the venue tells, or the cap if that is lower, and the length of its
+        window where it tells that, too."""
         known = [value for value in (limit, self._cap) if value is not None]
-        self._limit = min(known) if known else None
+        new = min(known) if known else None
+        if window_s is not None:
+            self._tally.set_window(window_s)
+        if new != self._limit and self._share is not None:
+            self._share.reconsider()
+        self._limit = new
         self._changed.set()
 
     def sync(self, server_ms: int) -> None:
         """Date the windows by the venue's clock, which shows ``server_ms`` now."""
-        self._roll()
-        self._phase_s = server_ms / 1000 - self._monotonic()
-        window = self._window_now()
-        if abs(window - self._window) > 1:
-            self._window = window  # the windows were misdated; what was spent stays spent
+        self._tally.sync(server_ms)
         self._changed.set()
 
     def throttle(self, retry_after_s: float | None, *, ban: bool = False) -> float:
-        """Close the gate for everyone and return for how many seconds.
+        """Close the gate for everyone of this process and return for how many seconds.
 
         Without a time from the venue each throttling in a row doubles it; refusals of requests that were
         under way when the gate closed belong to the same throttling.
         """
-        if retry_after_s is None:
-            if self._pause_s() > 0 and self._banned >= ban:
-                return self._pause_s()
-            first_s, longest_s = (_FIRST_BAN_S, _LONGEST_BAN_S) if ban else (_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-            retry_after_s = min(first_s * 2**self._strikes, longest_s)
-            self._strikes = min(self._strikes + 1, 16)
-        pause_s = max(retry_after_s, _SHORTEST_PAUSE_S)
-        self._paused_until_s = max(self._paused_until_s, self._monotonic() + pause_s)
-        self._banned = ban or self._banned
+        pause_s = self._pause.begin(retry_after_s, ban=ban)
+        if self._share is not None:
+            self._share.close((self._tally.unix_ms(self._pause.until_s), self._pause.is_ban))
         self._changed.set()
         return pause_s
 
+    async def publish(self) -> None:
+        """Tell the other processes of the last ``throttle``."""
+        if self._share is not None:
+            await self._share.publish()
+
     def forgive(self) -> None:
         """Forget earlier throttlings: the venue has answered."""
-        self._strikes = 0
+        self._pause.forgive()
 
     def state(self) -> VenueLimits:
         self._roll()
-        is_closed = self._pause_s() > 0
-        until_ms = int((self._paused_until_s + self._phase_s) * 1000)
+        tally, pause = self._tally, self._pause
         return VenueLimits(
             name=self._name,
-            used=self._used(),
+            used=tally.used,
             limit=self._limit,
-            window_s=self._window_s,
-            waiting=self._waiting,
-            closed_until_ms=until_ms if is_closed else None,
-            is_banned=self._banned,
+            window_s=tally.window_s,
+            waiting=len(self._line),
+            closed_until_ms=tally.unix_ms(pause.until_s) if pause.left_s > 0 else None,
+            is_banned=pause.is_ban,
+            fleet_used=self._fleet.used if self._fleet is not None else None,
         )
 
-    def settle(self, weight: int, window: int, venue_count: int | None) -> None:
-        """Turn a reservation into spent weight; only ``Reservation`` calls this."""
-        self._roll()
+    def settle(self, weight: int, window: int, venue_count: int | None, took_s: float = 0.0) -> None:
+        """Turn a reservation of ``took_s`` ago into spent weight; only ``Reservation`` calls this."""
         self._requests -= 1
-        self._reserved -= weight
-        self._spent += weight
-        self._remember(weight)
-        # A count from across the turn of the window may be the old one's and says nothing about this one.
-        if venue_count is not None and window == self._window:
-            self._foreign = max(self._foreign, venue_count - self._spent - self._reserved)
+        self._tally.settle(weight, window, venue_count, took_s)
+        self._changed.set()
+        if self._fleet is not None and self._is_in_debt(self._fleet):
+            self._call_clerk()
+
+    def _reserve(self, weight: int) -> "Reservation":
+        self._requests += 1
+        self._tally.reserve(weight)
+        return Reservation(self, weight, self._tally.number, self._monotonic)
+
+    def _give_back(self, weight: int) -> None:
+        self._requests -= 1
+        self._tally.give_back(weight)
         self._changed.set()
 
-    def _remember(self, weight: int) -> None:
-        now_s = self._monotonic()
-        while self._recent and self._recent[0][0] < now_s - 2 * self._guard_s:
-            self._recent.popleft()
-        self._recent.append((now_s, weight))
-
-    def _used(self) -> int:
-        return self._spent + self._foreign + self._reserved
-
-    def _pause_s(self) -> float:
-        left_s = self._paused_until_s - self._monotonic()
-        if left_s <= 0:
-            self._banned = False
-        return max(left_s, 0.0)
-
-    def _window_now(self) -> int:
-        return int((self._monotonic() + self._phase_s - self._guard_s) // self._window_s)
-
     def _roll(self) -> None:
-        window = self._window_now()
-        if window > self._window:
-            self._window = window
-            turned_s = window * self._window_s + self._guard_s - self._phase_s
-            # Settled so close to the turn that the venue may have counted it in the new window.
-            self._spent = sum(w for at_s, w in self._recent if at_s >= turned_s - 2 * self._guard_s)
-            self._foreign = 0
+        self._tally.roll()
+        if self._share is not None:
+            self._share.turn(self._tally.number)
 
     def _delay_s(self, weight: int) -> float | None:
-        """Seconds until the next look; 0 when the request may go, None when only an answer can help."""
-        pause_s = self._pause_s()
-        if pause_s > 0:
+        """Seconds until the next look; 0 when this process's own count lets the request go, None when only
+        an answer can help."""
+        if (pause_s := self._pause.left_s) > 0:
             return pause_s
         self._roll()
         if self._requests >= self._max_in_flight:
             return None
-        if self._limit is None or self._used() == 0:
+        used = self._tally.used
+        spendable = self._spendable
+        if spendable is None or used == 0 or used + weight <= spendable:
             return 0.0
-        if self._used() + weight <= int(self._limit * (1 - self._margin)):
-            return 0.0
-        turn_s = (self._window + 1) * self._window_s + self._guard_s - self._phase_s
-        return max(turn_s - self._monotonic(), 0.001)
+        return self._tally.to_turn_s
+
+    @property
+    def _spendable(self) -> int | None:
+        return None if self._limit is None else int(self._limit * (1 - self._margin))
 
     def _refuse_long_pause(self, patience_s: float) -> None:
-        pause_s = self._pause_s()
+        pause_s = self._pause.left_s
         if pause_s > patience_s:
-            raise VenueThrottledError(
-                f"{self._name}: the venue asked us to stay away for another {pause_s:.0f} s", pause_s
-            )
+            raise self._throttled(pause_s)
+
+    def _throttled(self, pause_s: float) -> VenueThrottledError:
+        text = f"{self._name}: the venue asked us to stay away for another {pause_s:.0f} s"
+        return VenueThrottledError(text, pause_s)
+
+    def _call_clerk(self) -> None:
+        if self._clerk is None or self._clerk.done():
+            self._clerk = asyncio.create_task(self._serve_line(), name=f"budget {self._name}")
+            self._clerk.add_done_callback(self._clerk_left)
+
+    def _clerk_left(self, clerk: "asyncio.Task[None]") -> None:
+        if self._clerk is clerk:
+            self._clerk = None
+        error = None if clerk.cancelled() else clerk.exception()
+        if error is None and not clerk.cancelled():
+            return
+        for waiter in list(self._line):
+            # The loop is ending, or we have made a mistake: nobody is left to admit them.
+            self._line.leave(waiter)
+            if error is not None and not waiter.admitted.done():
+                waiter.admitted.set_exception(error)
+            waiter.admitted.cancel()
+
+    async def _serve_line(self) -> None:
+        while True:
+            await self._settle_with_fleet()
+            if not self._line:
+                return
+            waiter = self._line.first()
+            if waiter.admitted.done():  # cancelled, and has not had the time to leave
+                self._line.leave(waiter)
+                continue
+            delay_s = self._delay_s(waiter.weight)
+            if delay_s == 0.0 and self._may_send(waiter.weight):
+                self._line.serve().admitted.set_result(self._reserve(waiter.weight))
+                continue
+            if delay_s == 0.0:
+                delay_s = await self._ask_fleet(waiter.weight)
+            if delay_s == 0.0:
+                continue
+            self._dismiss_impatient()
+            self._changed.clear()
+            if self._line:
+                await self._wait(self._changed, delay_s)
+
+    def _dismiss_impatient(self) -> None:
+        if (pause_s := self._pause.left_s) == 0:
+            return
+        for waiter in [waiter for waiter in self._line if waiter.patience_s < pause_s]:
+            self._line.leave(waiter)
+            if not waiter.admitted.done():
+                waiter.admitted.set_exception(self._throttled(pause_s))
+
+    def _may_send(self, weight: int) -> bool:
+        return self._fleet is None or self._fleet.may_send(weight, self._spendable)
+
+    async def _ask_fleet(self, weight: int) -> float:
+        if self._fleet is None:
+            return 0.0
+        delay_s, gate = await self._fleet.ask(weight, self._spendable, self._line.weight - weight)
+        self._heed(gate)
+        return delay_s
+
+    def _is_in_debt(self, fleet: FleetWindow) -> bool:
+        self._roll()
+        return fleet.is_in_debt(self._spendable)
+
+    async def _settle_with_fleet(self) -> None:
+        while self._fleet is not None and self._is_in_debt(self._fleet):
+            if (spendable := self._spendable) is not None:
+                self._heed(await self._fleet.pay_debt(spendable))
+
+    def _heed(self, gate: Gate | None) -> None:
+        if gate is not None:
+            self._pause.extend(self._tally.monotonic_s(gate[0]), ban=gate[1])
+            self._changed.set()
 
 
 class Reservation:
     """Reserved weight; leaving the ``with`` block settles it, with the venue's count if one was told."""
 
-    def __init__(self, budget: WeightBudget, weight: int, window: int) -> None:
+    def __init__(
+        self, budget: WeightBudget, weight: int, window: int, monotonic: Callable[[], float]
+    ) -> None:
         self._budget = budget
         self._weight = weight
         self._window = window
+        self._monotonic = monotonic
+        self._made_s = monotonic()
         self.venue_count: int | None = None
 
     def __enter__(self) -> Self:
@@ -232,4 +300,5 @@ class Reservation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._budget.settle(self._weight, self._window, self.venue_count)
+        took_s = self._monotonic() - self._made_s
+        self._budget.settle(self._weight, self._window, self.venue_count, took_s)

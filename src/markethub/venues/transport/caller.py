@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markethub.domain.errors import KeyRefusedError, VenueThrottledError, VenueUnavailableError
 from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.faults import Fault, FaultTable, Reaction
-from markethub.venues.transport.request import Question, Signer, plain_request
+from markethub.venues.transport.request import Question, Request, Signer, conceal, plain_request
 from markethub.venues.transport.session import Answer, VenueSession
 
 # Of its own: drawing from the shared generator would disturb whoever has seeded it.
@@ -45,7 +45,7 @@ class VenueCaller:
         self._budget = budget
         self._faults = faults
         self._policy = policy
-        self._count_header = count_header
+        self.count_header = count_header
         self._sleep = sleep
 
     async def ask(self, question: Question, signer: Signer | None = None) -> bytes:
@@ -60,16 +60,17 @@ class VenueCaller:
         is_resynced = False
         while True:
             try:
-                answer = await self._send(question, signer, patience_s)
+                answer, request = await self._send(question, signer, patience_s)
                 fault = self._faults.judge(answer, question.subject)
                 if fault is None:
                     self._budget.forgive()
                     return answer.body
+                fault = replace(fault, message=conceal(fault.message, request))
                 if fault.reaction is Reaction.RESYNC and signer is not None and not is_resynced:
                     is_resynced = True
                     await signer.resync()
                     continue
-                patience_s -= self._react(fault, patience_s)
+                patience_s -= await self._react(fault, patience_s)
             except VenueUnavailableError:
                 failures += 1
                 if failures > self._policy.quick_retries:
@@ -79,18 +80,20 @@ class VenueCaller:
     async def close(self) -> None:
         await self._session.close()
 
-    async def _send(self, question: Question, signer: Signer | None, patience_s: float) -> Answer:
+    async def _send(
+        self, question: Question, signer: Signer | None, patience_s: float
+    ) -> tuple[Answer, Request]:
         if signer is not None:
             await signer.prepare()
         with await self._budget.acquire(question.weight, patience_s) as reservation:
             request = plain_request(question) if signer is None else signer.sign(question)
             answer = await self._session.send(request, question.max_bytes)
-            count = answer.headers.get(self._count_header) if self._count_header else None
+            count = answer.headers.get(self.count_header) if self.count_header else None
             if count is not None and count.isascii() and count.isdigit():
                 reservation.venue_count = int(count[:18])
-        return answer
+        return answer, request
 
-    def _react(self, fault: Fault, patience_s: float) -> float:
+    async def _react(self, fault: Fault, patience_s: float) -> float:
         """Return the seconds for which the gate is closed now, or raise what ends the call."""
         if not isinstance(fault.reaction, Reaction):
             raise fault.reaction(fault.message)
@@ -101,6 +104,7 @@ class VenueCaller:
         is_ban = fault.reaction is Reaction.STOP
         # No await since the answer came in: nobody slips through before the gate closes.
         pause_s = self._budget.throttle(fault.retry_after_s, ban=is_ban)
+        await self._budget.publish()
         if is_ban or pause_s > patience_s:
             raise VenueThrottledError(fault.message, pause_s)
         return pause_s

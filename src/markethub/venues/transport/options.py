@@ -28,3 +28,11 @@ def read_number(
         kind = "a whole number" if isinstance(default, int) else "a number"
         raise InputError(f"{venue} option {name} {text[:60]!r} is not {kind} from {low:g} to {high:g}")
     return value
+
+
+def read_switch(options: Mapping[str, str], name: str, *, default: bool, venue: str) -> bool:
+    """The option's value; InputError unless it is ``true`` or ``false``."""
+    text = options.get(name, "true" if default else "false")
+    if text not in ("true", "false"):
+        raise InputError(f"{venue} option {name} {text[:60]!r} is neither true nor false")
+    return text == "true"

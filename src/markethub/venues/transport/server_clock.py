@@ -42,8 +42,11 @@ class ServerClock:
         return await self.measure_ms()
 
     async def known(self) -> None:
-        """Ask the venue for its time unless it was asked before."""
-        if self._measured is None:
+        """Ask the venue for its time unless it was asked within a minute.
+
+        The bound falls behind with age, and venues refuse requests that are dated seconds ago.
+        """
+        if self._age_s() >= _FRESH_S:
             await self.measure_ms()
 
     def bound_ms(self) -> int:

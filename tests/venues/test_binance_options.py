@@ -3,7 +3,7 @@
 import pytest
 
 from markethub.domain.errors import InputError
-from markethub.domain.support import DataKind
+from markethub.domain.support import SUPPORT
 from markethub.ports.venue import Venue, VenueFactory
 from markethub.venues.binance import create_venue
 from markethub.venues.binance.options import BinanceOptions
@@ -29,10 +29,11 @@ def test_everything_can_be_set() -> None:
             "safety_fraction": "0.1",
             "quick_retries": "0",
             "patience_s": "7",
+            "recv_window_ms": "60000",
         }
     )
     assert options == BinanceOptions(
-        "http://127.0.0.1:8080", "https://mirror.example/binance", 2.5, 3, 4, 1200, 0.1, 0, 7.0
+        "http://127.0.0.1:8080", "https://mirror.example/binance", 2.5, 3, 4, 1200, 0.1, 0, 7.0, 60_000
     )
     assert type(options.weight_limit) is int
 
@@ -60,6 +61,9 @@ def test_everything_can_be_set() -> None:
         ("safety_fraction", "1"),
         ("quick_retries", ""),
         ("patience_s", "-1"),
+        ("recv_window_ms", "0"),
+        ("recv_window_ms", "60001"),
+        ("recv_window_ms", "0.5"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
@@ -76,7 +80,7 @@ def test_an_unknown_option_is_named_with_the_allowed_ones() -> None:
 async def test_the_venue_is_one() -> None:
     factory: VenueFactory = create_venue
     venue: Venue = factory({"weight_limit": "100"})
-    assert (venue.code, venue.name, venue.kinds) == ("BNC", "Binance", frozenset({DataKind.KLINE}))
+    assert (venue.code, venue.name, venue.kinds) == ("BNC", "Binance", SUPPORT["BNC"])
     assert budget_of(venue, "request weight").limit == 100
     await venue.close()
     await venue.close()

@@ -1,44 +1,26 @@
 """Binance's recorded answers give exact values; anything else gives one error."""
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from markethub.domain.errors import VenueError, VenueProtocolError
+from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, check_klines
+from markethub.tables.klines import KLINES
 from markethub.venues.binance.parse import parse_exchange_info, parse_klines, parse_server_time
+from tests.kline_formats import BINANCE, HOUR, START
 
 Payload = Callable[[str], bytes]
 
-HOUR = 3_600_000
-START = 1_588_280_400_000
-SPAN = Span(START, START + 10 * HOUR)
-
-
-def row(index: int = 0, **changes: Any) -> list[Any]:  # noqa: ANN401
-    open_ms = START + index * HOUR
-    cells: dict[str, Any] = {
-        "open_time": open_ms, "open": "8.5", "high": "9.0", "low": "8.0", "close": "8.75", "volume": "12.5",
-        "close_time": open_ms + HOUR - 1, "quote_volume": "106.25", "trades": 3, "taker_volume": "5.5",
-        "taker_quote_volume": "46.75", "ignore": "0",
-    }  # fmt: skip
-    return list((cells | changes).values())
-
-
-def parse(rows: object) -> Any:  # noqa: ANN401
-    return parse_klines(orjson.dumps(rows), Interval.H1, SPAN, "BNC page")
+RECORDED = 1_588_280_400_000
 
 
 def test_a_full_page_as_recorded(payload: Payload) -> None:
-    asked = Span(START, 1_591_880_400_000)
-    bars = parse_klines(payload("binance_klines_1.json.gz"), Interval.H1, asked, "page")
+    asked = Span(RECORDED, 1_591_880_400_000)
+    bars = parse_klines(payload("binance_klines_1.json.gz"), Interval.H1, asked, "page").bars
     assert bars.schema.equals(KLINES)
     assert len(bars) == 1000
     assert bars.slice(0, 1).to_pylist()[0] | {"open_time": 0} == {
@@ -47,13 +29,13 @@ def test_a_full_page_as_recorded(payload: Payload) -> None:
         "taker_volume": 1553.361498, "taker_quote_volume": 13666586.86496907,
     }  # fmt: skip
     times = bars["open_time"].cast("int64").to_pylist()
-    assert times == list(range(START, START + 1000 * HOUR, HOUR))
+    assert times == list(range(RECORDED, RECORDED + 1000 * HOUR, HOUR))
 
 
 @pytest.mark.parametrize(
     ("name", "interval", "start_ms", "row_count"),
     [
-        ("binance_klines_1.json.gz", Interval.H1, START, 1000),
+        ("binance_klines_1.json.gz", Interval.H1, RECORDED, 1000),
         ("binance_klines_2.json.gz", Interval.D1, 1_546_300_800_000, 365),
         ("binance_klines_3.json", Interval.M5, 1_586_987_400_000, 24),
         ("binance_klines_4.json", Interval.D1, 1_672_531_200_000, 6),
@@ -63,7 +45,7 @@ def test_every_recorded_number_is_kept(
     payload: Payload, name: str, interval: Interval, start_ms: int, row_count: int
 ) -> None:
     body = payload(name)
-    bars = parse_klines(body, interval, Span(start_ms, start_ms + 1000 * interval.width_ms), name)
+    bars = parse_klines(body, interval, Span(start_ms, start_ms + 1000 * interval.width_ms), name).bars
     columns = list(zip(*orjson.loads(body), strict=True))
     assert len(bars) == row_count
     assert bars["open_time"].cast("int64").to_pylist() == list(columns[0])
@@ -73,149 +55,51 @@ def test_every_recorded_number_is_kept(
         assert bars[column].to_pylist() == [float(text) for text in columns[index]]
 
 
-def test_an_empty_page() -> None:
-    assert parse([]).schema.equals(KLINES)
-
-
-def test_numbers_are_the_nearest_floats() -> None:
-    odd = "0.1000000000000000055511151231257827021181583404541015625"
-    bars = parse([row(low="1e-1", high="123456789012345.12345678", volume=odd, quote_volume="-0.0")])
-    assert bars["low"][0].as_py() == 0.1
-    assert bars["high"][0].as_py() == float("123456789012345.12345678")
-    assert bars["volume"][0].as_py() == 0.1
-
-
 @pytest.mark.parametrize(
-    "rows",
+    "changes",
     [
-        [row(10)],  # right after what was asked
-        [row(-1)],
-        [row(0), row(0)],
-        [row(1), row(0)],
-        [row(0, open_time=START + 1, close_time=START + HOUR)],
-        [row(0, close_time=START + HOUR)],
-        [row(0, close_time=START - 1)],
-        [row(0, open_time=float(START))],
-        [row(0, open_time=True)],
-        [row(0, open_time=2**63)],
-        [row(0, open_time=-(2**63))],
-        [row(0, close_time=2**64 - 1)],
-        [row(0, trades=-1)],
-        [row(0, trades="3")],
-        [row(0, trades=None)],
-        [row(0, trades=2**64 - 1)],
-        [row(0, open=8.5)],
-        [row(0, open=None)],
-        [row(0, quote_volume=None)],
-        [row(0, open="")],
-        [row(0, open="8,5")],
-        [row(0, open="0x8")],
-        [row(0, open="NaN")],
-        [row(0, high="inf")],
-        [row(0, high="1e999")],
-        [row(0, low="-1")],
-        [row(0, low="0")],
-        [row(0, high="8.6")],
-        [row(0, low="8.6")],
-        [row(0, volume="-1")],
-        [row(0, quote_volume="nan")],
-        [row(0, taker_volume="-inf")],
-        [row(0)[:11]],
-        [row(0), row(1)[:11]],
-        [[*row(0), "more"]],
-        [row(0), None],
-        [{"open_time": START}],
-        [[]],
-        ["x" * 12],
-        [[[]] * 12],
-        {},
-        None,
-        7,
-        {"code": -1121, "msg": "Invalid symbol."},
+        {"open_time": START + 1, "close_time": START + HOUR},
+        {"close_time": START + HOUR},
+        {"close_time": START - 1},
+        {"close_time": 2**64 - 1},
+        {"open_time": float(START)},
+        {"open_time": str(START)},
+        {"open_time": True},
+        {"open_time": 2**63},
+        {"open_time": -(2**63)},
+        {"trades": "3"},
+        {"trades": None},
+        {"trades": 2**64 - 1},
     ],
 )
-def test_what_is_not_a_page_of_klines_is_refused(rows: object) -> None:
+def test_a_time_or_count_that_is_none_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(VenueProtocolError, match=r"^BNC page: ") as caught:
-        parse(rows)
+        BINANCE.read([BINANCE.row(**changes)])
     assert len(str(caught.value)) < 800
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"\xff\xfe", b"[" * 100_000, b'[["\\ud800"]]', b"[NaN]", b"[1"]
-)
-def test_what_is_not_json_is_refused(body: bytes) -> None:
-    for read in (parse_exchange_info, parse_server_time):
-        with pytest.raises(VenueProtocolError):
-            read(body)
-    with pytest.raises(VenueProtocolError):
-        parse_klines(body, Interval.H1, SPAN, "page")
+def test_a_refusal_is_no_page() -> None:
+    with pytest.raises(VenueProtocolError, match=r"^BNC page: not a list"):
+        BINANCE.read({"code": -1121, "msg": "Invalid symbol."})
 
 
-# A busy machine is no failure.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-json = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False)
-    | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=13) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-    max_leaves=12,
-)
-numbers = st.sampled_from(["8.5", "9", "8", "0", "-1", "nan", "inf", "", "1e400", "x"]) | st.floats().map(str)
-prices = st.floats(0.0001, 1e6).map(str)
+def test_a_negative_count_of_trades_sets_the_bar_apart() -> None:
+    found = BINANCE.read([BINANCE.row(0), BINANCE.row(1, trades=-1)]).closed
+    assert found.bars["trades"].to_pylist() == [3]
+    assert [reject.span.start_ms for reject in found.rejected] == [START + HOUR]
 
 
-cells = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | numbers
-
-
-@st.composite
-def almost_rows(draw: st.DrawFn) -> list[Any]:
-    """Rows shaped like real ones, of which a few cells were replaced."""
-    rows = []
-    for index in draw(st.lists(st.integers(-1, 11), max_size=6)):
-        low, *body, high = sorted(draw(st.lists(prices, min_size=4, max_size=4)), key=float)
-        rows.append(row(index, open=body[0], high=high, low=low, close=body[1]))
-    if rows:
-        for _ in range(draw(st.integers(0, 2))):
-            cells = draw(st.sampled_from(rows))
-            cells[draw(st.integers(0, 11))] = draw(json | numbers)
-    return rows
-
-
-@unhurried
-@given(almost_rows())
-def test_rows_like_real_ones_give_sound_bars_or_one_error(rows: list[Any]) -> None:
-    try:
-        bars = parse(rows)
-    except VenueProtocolError:
-        return
-    assert check_klines(bars, Interval.H1, "again") is bars
-    assert bars["open_time"].cast("int64").to_pylist() == [cells[0] for cells in rows]
-    assert all(cells[0] in SPAN for cells in rows)
-    assert bars["close"].to_pylist() == [float(cells[4]) for cells in rows]
-
-
-@unhurried
-@given(json | st.lists(st.lists(cells, min_size=12, max_size=12), max_size=2))
-def test_any_json_gives_a_table_or_one_error(value: object) -> None:
-    body = orjson.dumps(value)
-    for read in (
-        lambda: parse_klines(body, Interval.H1, SPAN, "page"),
-        lambda: parse_exchange_info(body),
-        lambda: parse_server_time(body),
-    ):
-        try:
-            read()
-        except VenueError as error:
-            assert type(error) is VenueProtocolError
+def test_a_bar_that_an_outage_cut_short_is_a_bar() -> None:
+    rows = [BINANCE.row(0, close_time=START + HOUR - 60_001), BINANCE.row(1)]
+    assert BINANCE.read(rows).closed.bars.num_rows == 2
 
 
 def test_the_recorded_listing(payload: Payload) -> None:
     info = parse_exchange_info(payload("binance_exchangeInfo_1.json.gz"))
     assert len(info.listing.symbols) == 1695
-    assert info.weight_per_minute == 1200
+    assert info.weight_limit is not None
+    assert (info.weight_limit.limit, info.weight_limit.window_s) == (1200, 60)
+    assert info.weight_limit.header == "X-MBX-USED-WEIGHT-1M"
     assert info.listing.symbols["BTCUSDT"] == Symbol.parse("BTC_USDT.BNC")
     assert Symbol.parse("ADA_BTC.BNC") in info.listing
     assert Symbol.parse("BTCU_SDT.BNC") not in info.listing
@@ -234,7 +118,7 @@ def test_a_symbol_we_cannot_name_is_left_out() -> None:
     )  # its name is not the two together
     info = parse_exchange_info(orjson.dumps({"symbols": entries}))
     assert set(info.listing.symbols) == {"BTCUSDT", "币安人生USDT"}
-    assert info.weight_per_minute is None
+    assert info.weight_limit is None
 
 
 ONE = [{"symbol": "AB", "baseAsset": "A", "quoteAsset": "B"}]
@@ -253,11 +137,15 @@ BAD_LIMITS = [
     [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limit}]
     for limit in (0, -5, True, "9", 1.5, 2**40)
 ]
+BAD_WINDOWS = [
+    [{"rateLimitType": "REQUEST_WEIGHT", "interval": interval, "intervalNum": number, "limit": 6000}]
+    for interval, number in (("WEEK", 1), (None, 1), ("MINUTE", 0), ("MINUTE", True), ("MINUTE", "1"))
+]
 
 
-@pytest.mark.parametrize("rules", [None, {}, [1], *BAD_LIMITS])
+@pytest.mark.parametrize("rules", [None, {}, [1], *BAD_LIMITS, *BAD_WINDOWS])
 def test_a_limit_that_makes_no_sense_is_ignored(rules: object) -> None:
-    assert parse_exchange_info(orjson.dumps({"symbols": ONE, "rateLimits": rules})).weight_per_minute is None
+    assert parse_exchange_info(orjson.dumps({"symbols": ONE, "rateLimits": rules})).weight_limit is None
 
 
 def test_the_servers_time() -> None:
@@ -268,7 +156,3 @@ def test_the_servers_time() -> None:
 def test_a_time_in_another_unit_is_refused(told: object) -> None:
     with pytest.raises(VenueProtocolError):
         parse_server_time(orjson.dumps({"serverTime": told}))
-
-
-def test_a_bar_that_an_outage_cut_short_is_a_bar() -> None:
-    assert len(parse([row(0, close_time=START + HOUR - 60_001), row(1)])) == 2

@@ -8,13 +8,14 @@ from typing import Final
 
 import orjson
 
-from markethub.sandbox.binance.names import LEGAL_SYMBOL, Pair, PairNames
-from markethub.sandbox.binance.refusals import invalid_symbol, refuse, refuse_illegal
+from markethub.sandbox.binance.names import Pair, PairNames
+from markethub.sandbox.binance.parameters import read_flag, read_list, read_pairs
+from markethub.sandbox.binance.refusals import refuse
+from markethub.sandbox.binance.weights import weight_interval
 from markethub.sandbox.listings import Listing
 from markethub.sandbox.rows import print_e8
 from markethub.sandbox.settings import SandboxSettings
 
-_LEGAL_LIST: Final = f'^\\[("{LEGAL_SYMBOL[1:-1]}"(,"{LEGAL_SYMBOL[1:-1]}"){{0,}}){{0,1}}\\]$'
 _STATUSES: Final = ("TRADING", "HALT", "BREAK")
 _PERMISSIONS: Final = ("SPOT", "MARGIN")
 # What the venue prints where it limits nothing.
@@ -28,8 +29,9 @@ class ExchangeInfo:
 
     def __init__(self, names: PairNames, settings: SandboxSettings) -> None:
         self._names = names
+        interval, number = weight_interval(settings.weight_window_s)
         self._rate_limits = [
-            _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, settings.weight_per_minute),
+            _rate_limit("REQUEST_WEIGHT", interval, number, settings.weight_per_window),
             _rate_limit("ORDERS", "SECOND", 10, 100),
             _rate_limit("ORDERS", "DAY", 1, 200_000),
             _rate_limit("RAW_REQUESTS", "MINUTE", 5, settings.raw_requests_per_5_minutes),
@@ -38,7 +40,7 @@ class ExchangeInfo:
     def answer(self, query: Mapping[str, str], now_ms: int) -> bytes:
         """The JSON body; raises the venue's refusal of wrong parameters."""
         pairs = self._choose(query, now_ms)
-        show_sets = _read_flag(query.get("showPermissionSets", "true"), "showPermissionSets")
+        show_sets = read_flag(query, "showPermissionSets", usual=True)
         return orjson.dumps(
             {
                 "timezone": "UTC",
@@ -59,38 +61,17 @@ class ExchangeInfo:
         if "symbol" in query:
             return [self._names.demand(query["symbol"], now_ms)]
         if "symbols" in query:
-            return [self._find(name, now_ms) for name in _read_list(query["symbols"], "symbols")]
+            return read_pairs(query["symbols"], self._names, now_ms)
         wanted = _read_permissions(query.get("permissions"))
         if not wanted & set(_PERMISSIONS):
             return []
         return [pair for pair in self._names.listed(now_ms) if status in (None, pair.status(now_ms))]
 
-    def _find(self, name: str, now_ms: int) -> Pair:
-        if (pair := self._names.find(name, now_ms)) is None:
-            raise invalid_symbol()
-        return pair
-
-
-def _read_list(text: str, name: str) -> list[str]:
-    try:
-        names = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise refuse_illegal(name, _LEGAL_LIST) from None
-    if not isinstance(names, list) or not names or not all(isinstance(entry, str) for entry in names):
-        raise refuse_illegal(name, _LEGAL_LIST)
-    return names
-
 
 def _read_permissions(text: str | None) -> set[str]:
     if text is None:
         return set(_PERMISSIONS)
-    return set(_read_list(text, "permissions")) if text.startswith("[") else {text}
-
-
-def _read_flag(text: str, name: str) -> bool:
-    if text not in ("true", "false"):
-        raise refuse_illegal(name, "^(true|false)$")
-    return text == "true"
+    return set(read_list(text, "permissions")) if text.startswith("[") else {text}
 
 
 def _rate_limit(kind: str, interval: str, number: int, limit: int | None) -> dict[str, object]:

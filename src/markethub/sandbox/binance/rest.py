@@ -1,4 +1,4 @@
-"""Binance's public REST endpoints below ``/api``. Source: Binance Spot REST API."""
+"""Binance's REST endpoints below ``/api``. Source: Binance Spot REST API."""
 
 import re
 from collections.abc import Mapping
@@ -6,75 +6,90 @@ from typing import Final
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
+from markethub.sandbox.binance.charging import charge_by_address
+from markethub.sandbox.binance.depth import print_book
 from markethub.sandbox.binance.exchange_info import ExchangeInfo
 from markethub.sandbox.binance.klines import KlinePages, Window
 from markethub.sandbox.binance.names import PairNames
-from markethub.sandbox.binance.refusals import JSON_TYPE, refuse, refuse_illegal, refuse_missing
-from markethub.sandbox.binance.weights import Verdict, WeightBook
+from markethub.sandbox.binance.parameters import (
+    MICROSECONDS_FROM,
+    check_parameters,
+    read_flag,
+    read_limit,
+    read_number,
+)
+from markethub.sandbox.binance.refusals import (
+    answer_json,
+    answer_unknown,
+    refuse,
+    refuse_illegal,
+    refuse_missing,
+)
+from markethub.sandbox.binance.signatures import SIGNED_PARAMETERS, verify
+from markethub.sandbox.binance.tickers import Tickers
+from markethub.sandbox.binance.wallets import Wallets, print_account
+from markethub.sandbox.binance.weights import WeightBook
 from markethub.sandbox.intervals import WIDTHS_MS
 from markethub.sandbox.market import Market
-from markethub.sandbox.settings import Clock, SandboxSettings
+from markethub.sandbox.quotes import DEEPEST, Quotes
+from markethub.sandbox.settings import SandboxSettings
 
-_WEIGHTS: Final[Mapping[str, int]] = {
-    "/api/v3/ping": 1,
-    "/api/v3/time": 1,
-    "/api/v3/klines": 2,
-    "/api/v3/exchangeInfo": 20,
-}
-_NOT_FOUND_PAGE: Final = """<html>
-<head><title>404 Not Found</title></head>
-<body><h1>404 Not Found</h1></body>
-</html>
-"""
-_DEFAULT_LIMIT: Final = 500
-_MAX_LIMIT: Final = 1000
+_USUAL_KLINES, _MOST_KLINES = 500, 1000
+_USUAL_LEVELS = 100
 _KLINE_PARAMETERS: Final = ("symbol", "interval", "startTime", "endTime", "timeZone", "limit")
-_WHOLE_NUMBER: Final = "^[0-9]{1,20}$"
+_ACCOUNT_PARAMETERS: Final = ("omitZeroBalances", *SIGNED_PARAMETERS)
 _TIME_ZONE: Final = r"^[+-]?(?:[0-9]|1[0-4])(?::[0-5][0-9])?$"
-# Times are milliseconds or microseconds; as milliseconds this number is the year 5138.
-_MICROSECONDS_FROM: Final = 100_000_000_000_000
 
 
 def create_rest_app(
-    market: Market, settings: SandboxSettings, pages: KlinePages, weights: WeightBook
+    market: Market, settings: SandboxSettings, pages: KlinePages, wallets: Wallets, weights: WeightBook
 ) -> web.Application:
     """The application to mount below ``/api``."""
-    doors = _Doors(market, settings, pages)
-    app = web.Application(middlewares=[_charge(weights, settings.clock)])
+    doors = _Doors(market, settings, pages, wallets)
+    app = web.Application(middlewares=[charge_by_address(weights, settings.clock)])
     app.router.add_get("/v3/ping", doors.ping)
     app.router.add_get("/v3/time", doors.time)
     app.router.add_get("/v3/exchangeInfo", doors.exchange_info)
     app.router.add_get("/v3/klines", doors.klines)
-    app.router.add_route("*", "/{unknown:.*}", _answer_unknown)
+    app.router.add_get("/v3/ticker/24hr", doors.tickers)
+    app.router.add_get("/v3/depth", doors.depth)
+    app.router.add_get("/v3/account", doors.account)
+    app.router.add_route("*", "/{unknown:.*}", answer_unknown)
     return app
 
 
 class _Doors:
     """The handlers of one sandbox."""
 
-    def __init__(self, market: Market, settings: SandboxSettings, pages: KlinePages) -> None:
+    def __init__(
+        self, market: Market, settings: SandboxSettings, pages: KlinePages, wallets: Wallets
+    ) -> None:
         self._names = PairNames(market.catalog)
         self._pages = pages
+        self._wallets = wallets
         self._clock = settings.clock
         self._info = ExchangeInfo(self._names, settings)
+        self._quotes = Quotes(market, settings.seed)
+        self._tickers = Tickers(self._names, self._quotes)
 
     async def ping(self, request: web.Request) -> web.Response:
-        _check_parameters(request, ())
-        return _json(b"{}")
+        check_parameters(request.query, ())
+        return answer_json(b"{}")
 
     async def time(self, request: web.Request) -> web.Response:
-        _check_parameters(request, ())
+        check_parameters(request.query, ())
         now = self._clock() * (1000 if _wants_microseconds(request) else 1)
-        return _json(orjson.dumps({"serverTime": now}))
+        return answer_json(orjson.dumps({"serverTime": now}))
 
     async def exchange_info(self, request: web.Request) -> web.Response:
-        _check_parameters(request, ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"))
-        return _json(self._info.answer(request.query, self._clock()))
+        check_parameters(
+            request.query, ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
+        )
+        return answer_json(self._info.answer(request.query, self._clock()))
 
     async def klines(self, request: web.Request) -> web.Response:
-        _check_parameters(request, _KLINE_PARAMETERS)
+        check_parameters(request.query, _KLINE_PARAMETERS)
         now_ms = self._clock()
         query = request.query
         pair = self._names.demand(query.get("symbol"), now_ms)
@@ -86,86 +101,36 @@ class _Doors:
         _check_time_zone(query.get("timeZone", "0"), WIDTHS_MS[interval])
         start_ms = _read_time(query, "startTime", round_up=True)
         end_ms = _read_time(query, "endTime", round_up=False)
-        window = Window(start_ms, end_ms, _read_limit(query))
+        window = Window(start_ms, end_ms, read_limit(query, _USUAL_KLINES, _MOST_KLINES))
         microseconds = _wants_microseconds(request)
-        return _json(self._pages.page(pair, interval, window, now_ms, microseconds=microseconds))
+        return answer_json(self._pages.page(pair, interval, window, now_ms, microseconds=microseconds))
 
+    async def tickers(self, request: web.Request) -> web.Response:
+        check_parameters(request.query, ("symbol", "symbols", "type"))
+        return answer_json(self._tickers.answer(request.query, self._clock()))
 
-def _charge(weights: WeightBook, clock: Clock) -> Middleware:
-    @web.middleware
-    async def charge(request: web.Request, handler: Handler) -> web.StreamResponse:
-        verdict = weights.charge(request.remote or "unknown", _WEIGHTS.get(request.path, 1), clock())
-        if verdict.status != 200:
-            return _refuse_for_load(verdict)
-        try:
-            response = await handler(request)
-        except web.HTTPException as refusal:
-            _tell_weight(refusal, verdict)
-            raise
-        _tell_weight(response, verdict)
-        return response
+    async def depth(self, request: web.Request) -> web.Response:
+        check_parameters(request.query, ("symbol", "limit"))
+        now_ms = self._clock()
+        pair = self._names.demand(request.query.get("symbol"), now_ms)
+        levels = read_limit(request.query, _USUAL_LEVELS, DEEPEST)
+        return answer_json(print_book(self._quotes.book(pair.listing, now_ms, levels)))
 
-    return charge
-
-
-def _tell_weight(response: web.StreamResponse, verdict: Verdict) -> None:
-    response.headers["X-MBX-USED-WEIGHT"] = str(verdict.used_weight)
-    response.headers["X-MBX-USED-WEIGHT-1M"] = str(verdict.used_weight)
-
-
-def _refuse_for_load(verdict: Verdict) -> web.Response:
-    response = _json(orjson.dumps({"code": -1003, "msg": verdict.message}), verdict.status)
-    response.headers["Retry-After"] = str(verdict.retry_after_s)
-    _tell_weight(response, verdict)
-    return response
-
-
-def _json(body: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=body, status=status, headers={"Content-Type": JSON_TYPE})
-
-
-async def _answer_unknown(_: web.Request) -> web.Response:
-    return web.Response(status=404, text=_NOT_FOUND_PAGE, content_type="text/html")
+    async def account(self, request: web.Request) -> web.Response:
+        call = await verify(request, self._clock)
+        check_parameters(call.parameters, _ACCOUNT_PARAMETERS)
+        is_short = read_flag(call.parameters, "omitZeroBalances", usual=False)
+        held = [one for one in self._wallets.spot(call.account) if one.total_e8 or not is_short]
+        return answer_json(print_account(call.account, held, self._clock()))
 
 
 def _wants_microseconds(request: web.Request) -> bool:
     return request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
 
 
-def _check_parameters(request: web.Request, known: tuple[str, ...]) -> None:
-    query = request.query
-    if len(set(query)) != len(query):
-        raise refuse(-1101, "Duplicate values for a parameter detected.")
-    if unread := sum(name not in known for name in query):
-        raise refuse(
-            -1104,
-            f"Not all sent parameters were read; read '{len(query) - unread}' parameter(s) "
-            f"but was sent '{len(query)}'.",
-        )
-
-
-def _read_number(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    if re.fullmatch(_WHOLE_NUMBER, text) is None:
-        raise refuse_illegal(name, _WHOLE_NUMBER)
-    return int(text)
-
-
-def _read_limit(query: Mapping[str, str]) -> int:
-    """More than the maximum gives the maximum; that the venue does so is not documented."""
-    limit = _read_number(query, "limit")
-    if limit is None:
-        return _DEFAULT_LIMIT
-    if limit == 0:
-        raise refuse(-1130, "Data sent for parameter 'limit' is not valid.")
-    return min(limit, _MAX_LIMIT)
-
-
 def _read_time(query: Mapping[str, str], name: str, *, round_up: bool) -> int | None:
-    time = _read_number(query, name)
-    if time is None or time < _MICROSECONDS_FROM:
+    time = read_number(query, name)
+    if time is None or time < MICROSECONDS_FROM:
         return time
     return -(-time // 1000) if round_up else time // 1000
 

@@ -1,4 +1,4 @@
-"""Binance spot (BNC): public klines over REST and from its bulk archive."""
+"""Binance spot (BNC): klines over REST and from its bulk archive, listings, tickers, books and balances."""
 
 from markethub.venues.binance.venue import create_venue
 

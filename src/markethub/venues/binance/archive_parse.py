@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.csv
 
 from markethub.domain.errors import ArchiveError, ChecksumMismatchError, VenueProtocolError
 from markethub.ports.venue import ArchivedBars, ArchiveFile
-from markethub.tables.klines import KLINES, check_klines
+from markethub.tables.klines import KLINES, sort_out_klines
 from markethub.venues.binance.archive_files import file_stem
 
 _COLUMNS = {
@@ -57,10 +58,17 @@ def read_archive(file: ArchiveFile, zipped: bytes, checksum: bytes) -> ArchivedB
     sha256 = _verify(file, zipped, checksum)
     text = _unzip(file, zipped)
     try:
-        bars = check_klines(_to_table(file, _read_csv(file, text)), file.series.interval, file.path)
+        bars = _to_table(file, _read_csv(file, text))
+        lines = lru_cache(lambda: [line for line in text.splitlines() if line])
+        found = sort_out_klines(
+            bars,
+            file.series.interval,
+            file.path,
+            lambda position: lines()[position - len(bars)].decode("utf-8", errors="replace"),
+        )
     except VenueProtocolError as error:
         raise ArchiveError(str(error)) from error
-    return ArchivedBars(bars, sha256)
+    return ArchivedBars(found.bars, sha256, found.rejected)
 
 
 def _verify(file: ArchiveFile, zipped: bytes, checksum: bytes) -> str:

@@ -1,12 +1,10 @@
 """Klines over Binance's REST API."""
 
-import pyarrow as pa
-
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span, span_or_none
 from markethub.domain.symbol import Series, Symbol
 from markethub.ports.venue import KlinePage
-from markethub.tables.klines import empty_klines, open_times_ms
+from markethub.tables.klines import SortedBars, empty_klines
 from markethub.venues.binance.directory import Directory
 from markethub.venues.binance.limits import KLINES_PAGE_ROWS, KLINES_WEIGHT
 from markethub.venues.binance.names import CODE
@@ -43,8 +41,8 @@ class BinanceKlines:
         asked = span_or_none(series.interval.ceil(closed.start_ms), closed.end_ms)
         if asked is None:  # too narrow to hold an open time
             return KlinePage(empty_klines(), closed)
-        bars = await self._ask(name, series, asked)
-        return KlinePage(bars, _covered(bars, closed, series.interval))
+        page = await self._ask(name, series, asked)
+        return KlinePage(page.bars, _covered(page, closed, series.interval), page.rejected)
 
     async def listed(self, symbol: Symbol) -> bool:
         """Whether the venue lists the symbol, trading or halted, by a listing at most an hour old."""
@@ -54,7 +52,7 @@ class BinanceKlines:
         """No wall is documented."""
         return None
 
-    async def _ask(self, name: str, series: Series, asked: Span) -> pa.Table:
+    async def _ask(self, name: str, series: Series, asked: Span) -> SortedBars:
         subject = f"klines of {series} in {asked}"
         question = Question(
             path="/api/v3/klines",
@@ -73,12 +71,11 @@ class BinanceKlines:
         return parse_klines(body, series.interval, asked, f"BNC {subject}")
 
 
-def _covered(bars: pa.Table, closed: Span, interval: Interval) -> Span:
+def _covered(page: SortedBars, closed: Span, interval: Interval) -> Span:
     """A page answers for all of ``closed``, unless it is full: then up to its last bar.
 
     Going on from the last bar and not from a count of bars is what carries the paging over the venue's holes.
     """
-    if len(bars) < KLINES_PAGE_ROWS:
+    if page.last_ms is None or page.rows < KLINES_PAGE_ROWS:
         return closed
-    last_ms: int = open_times_ms(bars)[-1].as_py()
-    return Span(closed.start_ms, min(last_ms + interval.width_ms, closed.end_ms))
+    return Span(closed.start_ms, min(page.last_ms + interval.width_ms, closed.end_ms))

@@ -1,12 +1,13 @@
 """What Binance tells about itself, kept for an hour."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from markethub.domain.symbol import Symbol
 from markethub.venues.binance.limits import EXCHANGE_INFO_WEIGHT
 from markethub.venues.binance.names import Listing
-from markethub.venues.binance.parse import parse_exchange_info
+from markethub.venues.binance.parse import ExchangeInfo, parse_exchange_info
 from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.caller import VenueCaller
 from markethub.venues.transport.request import Question
@@ -35,12 +36,12 @@ class Directory:
         self._monotonic = monotonic
         self._listing: Listing | None = None
         self._read_s = 0.0
-        self._flight = SingleFlight(self._fetch)
+        self._flight = SingleFlight(self.ask)
 
-    async def listing(self) -> Listing:
-        """The listing, at most an hour old."""
-        if self._listing is None or self._monotonic() - self._read_s >= _FRESH_S:
-            return await self._flight.run()
+    async def listing(self, oldest_s: float = _FRESH_S) -> Listing:
+        """The listing, younger than ``oldest_s``."""
+        if self._listing is None or self._monotonic() - self._read_s >= oldest_s:
+            return (await self._flight.run()).listing
         return self._listing
 
     async def name(self, symbol: Symbol) -> str:
@@ -48,16 +49,19 @@ class Directory:
 
         A listing of any age will do: names are not given to other pairs.
         """
-        listing = self._listing or await self._flight.run()
+        listing = self._listing or (await self._flight.run()).listing
         return listing.check_name(symbol)
+
+    async def ask(self) -> ExchangeInfo:
+        """What the venue tells about itself now; the listing is kept for the others."""
+        asked_s = self._monotonic()
+        body = await self._caller.ask(_EXCHANGE_INFO)
+        info = await asyncio.to_thread(parse_exchange_info, body)  # thousands of symbols take a moment
+        if info.weight_limit is not None:
+            self._budget.set_limit(info.weight_limit.limit, info.weight_limit.window_s)
+            self._caller.count_header = info.weight_limit.header
+        self._listing, self._read_s = info.listing, asked_s
+        return info
 
     async def close(self) -> None:
         await self._flight.close()
-
-    async def _fetch(self) -> Listing:
-        asked_s = self._monotonic()
-        info = parse_exchange_info(await self._caller.ask(_EXCHANGE_INFO))
-        if info.weight_per_minute is not None:
-            self._budget.set_limit(info.weight_per_minute)
-        self._listing, self._read_s = info.listing, asked_s
-        return info.listing

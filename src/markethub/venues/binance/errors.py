@@ -1,11 +1,17 @@
 """Binance's refusals.
 
-Sources: "HTTP Return Codes" of the Binance Spot REST API page and "Error codes for Binance".
+Sources: "HTTP Return Codes" of the Binance Spot REST API page and "Error codes for Binance"; -2008 and -1099
+are answered below ``/sapi`` and stand in no list.
 """
 
 import orjson
 
-from markethub.domain.errors import ArchiveMissingError, SymbolNotListedError
+from markethub.domain.errors import (
+    ArchiveMissingError,
+    KeyRefusedError,
+    PermissionRefusedError,
+    SymbolNotListedError,
+)
 from markethub.venues.transport.faults import FaultTable, Reaction, VenueWords
 
 
@@ -23,6 +29,11 @@ def read_words(status: int, body: bytes) -> VenueWords | None:
     return None
 
 
+_ONE_OF_THREE = (
+    "check that the key exists, that this machine's IP address is on its list, and that it has the "
+    "permission to read: the venue does not tell which of the three it was"
+)
+
 REST_FAULTS = FaultTable(
     venue="BNC",
     read_words=read_words,
@@ -34,11 +45,27 @@ REST_FAULTS = FaultTable(
     codes={
         "-1000": Reaction.RETRY,  # UNKNOWN
         "-1001": Reaction.RETRY,  # DISCONNECTED
+        "-1002": PermissionRefusedError,  # UNAUTHORIZED
         "-1003": Reaction.WAIT,  # TOO_MANY_REQUESTS
         "-1006": Reaction.RETRY,  # UNEXPECTED_RESP
         "-1007": Reaction.RETRY,  # TIMEOUT
         "-1008": Reaction.RETRY,  # SERVER_BUSY
+        "-1021": Reaction.RESYNC,  # INVALID_TIMESTAMP
+        "-1022": KeyRefusedError,  # INVALID_SIGNATURE
+        "-1099": PermissionRefusedError,  # not found, authenticated, or authorized
         "-1121": SymbolNotListedError,  # BAD_SYMBOL
+        "-2008": KeyRefusedError,  # invalid API key id
+        "-2014": KeyRefusedError,  # BAD_API_KEY_FMT
+        "-2015": PermissionRefusedError,  # REJECTED_MBX_KEY
+    },
+    advice={
+        "-1002": _ONE_OF_THREE,
+        "-1021": "the request was longer under way than recv_window_ms",
+        "-1022": "check that the secret belongs to the key and that the key is of the HMAC type",
+        "-1099": _ONE_OF_THREE,
+        "-2008": "check the key: the venue does not know it",
+        "-2014": "check the key: it is not written as the venue writes keys",
+        "-2015": _ONE_OF_THREE,
     },
 )
 

@@ -20,10 +20,12 @@ def join_name(symbol: Symbol) -> str:
 class Listing:
     """Every symbol of the venue, by its own name there; includes those whose trading is halted.
 
-    Source: "Exchange information" of the Binance Spot REST API page; a halted symbol keeps its history.
+    ``trading`` are those whose status is TRADING. Source: "Exchange information" of the Binance Spot REST
+    API page; a halted symbol keeps its history.
     """
 
     symbols: Mapping[str, Symbol]
+    trading: frozenset[Symbol] = frozenset()
 
     def __contains__(self, symbol: Symbol) -> bool:
         return self.symbols.get(join_name(symbol)) == symbol

@@ -15,7 +15,8 @@ class BinanceOptions:
 
     ``weight_limit`` caps the weight per minute below what the venue tells, for an address shared with other
     programs; ``safety_fraction`` of it is never used. ``patience_s`` is how long one call waits because the
-    venue said so before it fails with VenueThrottledError.
+    venue said so before it fails with VenueThrottledError. ``recv_window_ms`` is for how long the venue
+    takes a signed request after the moment it is dated with.
     """
 
     base_url: str = "https://api.binance.com"
@@ -27,6 +28,7 @@ class BinanceOptions:
     safety_fraction: float = 0.02
     quick_retries: int = 2
     patience_s: float = 120.0
+    recv_window_ms: int = 5_000
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:
@@ -54,4 +56,5 @@ class BinanceOptions:
             safety_fraction=number("safety_fraction", 0, 0.9),
             quick_retries=int(number("quick_retries", 0, 100)),
             patience_s=number("patience_s", 0, 86_400),
+            recv_window_ms=int(number("recv_window_ms", 1, 60_000)),
         )

@@ -1,5 +1,6 @@
 """Binance's answers as tables; pure. Any bytes give a value or one VenueProtocolError."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +11,10 @@ from markethub.domain.errors import InputError, VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, check_klines, empty_klines
+from markethub.tables.klines import KLINES, SortedBars, empty_klines, sort_out_klines
 from markethub.venues.binance.names import CODE, Listing
 from markethub.venues.transport.faults import quote_body
+from markethub.venues.transport.numbers import read_numbers
 
 # Source: "Kline/Candlestick data" of the Binance Spot REST API page.
 _ROW_ITEMS = 12
@@ -28,30 +30,53 @@ _NUMBERS = {
     "taker_quote_volume": 10,
 }
 
-_EARLIEST_MS = 1_483_228_800_000  # 2017: no clock of this venue can say less
-_LATEST_MS = 4_102_444_800_000  # 2100
+EARLIEST_MS = 1_483_228_800_000  # 2017: no clock of this venue can say less
+LATEST_MS = 4_102_444_800_000  # 2100
+
+
+_INTERVALS_S = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
+
+
+class WeightLimit(NamedTuple):
+    """``limit`` of request weight in windows of ``number`` ``interval`` s (``SECOND`` to ``DAY``)."""
+
+    limit: int
+    interval: str
+    number: int
+
+    @property
+    def window_s(self) -> int:
+        return self.number * _INTERVALS_S[self.interval]
+
+    @property
+    def header(self) -> str:
+        """Which header tells what was used. Source: "IP Limits" of the Binance Spot REST API page."""
+        return f"X-MBX-USED-WEIGHT-{self.number}{self.interval[0]}"
 
 
 class ExchangeInfo(NamedTuple):
-    """The listing, and the request weight allowed a minute where the venue told it."""
+    """The listing, the limit of request weight where the venue told it, and for each symbol of the
+    listing its entry as the venue sent it, of which only the names are checked."""
 
     listing: Listing
-    weight_per_minute: int | None
+    weight_limit: WeightLimit | None
+    entries: Mapping[Symbol, Mapping[str, Any]]
 
 
-def parse_klines(body: bytes, interval: Interval, asked: Span, source: str) -> pa.Table:
-    """Read a page of ``/api/v3/klines`` into schema KLINES, checked.
+def parse_klines(body: bytes, interval: Interval, asked: Span, source: str) -> SortedBars:
+    """Read a page of ``/api/v3/klines``; rows whose numbers make no sense are set apart.
 
-    VenueProtocolError, starting with ``source``, for rows whose open time is not in ``asked``, out of order,
-    repeated, inconsistent, or not numbers. ``asked`` must end before the bar still open: then that is refused
-    as well.
+    VenueProtocolError, starting with ``source``, for rows whose open time is not in ``asked``, off the
+    grid, out of order or repeated, and for any that are no rows of klines. ``asked`` must end before the
+    bar still open: then that is refused as well.
     """
-    rows = _read_json(body, source)
+    rows = read_json(body, source)
     if not isinstance(rows, list):
         raise VenueProtocolError(f"{source}: not a list of klines: {quote_body(body)}")
     if not rows:
-        return empty_klines()
-    return check_klines(_to_table(rows, interval, asked, source), interval, source)
+        return sort_out_klines(empty_klines(), interval, source, str)
+    table = _to_table(rows, interval, asked, source)
+    return sort_out_klines(table, interval, source, lambda position: orjson.dumps(rows[position]).decode())
 
 
 def _to_table(rows: list[Any], interval: Interval, asked: Span, source: str) -> pa.Table:
@@ -91,16 +116,13 @@ def _to_integers(column: tuple[Any, ...], source: str, name: str) -> np.ndarray[
 def _to_numbers(column: tuple[Any, ...], source: str, name: str) -> pa.Array:
     if set(map(type, column)) != {str}:
         raise VenueProtocolError(f"{source}: {name} is not a decimal in quotes")
-    try:
-        return pa.array(column, pa.string()).cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        raise VenueProtocolError(f"{source}: {name}: {str(error)[:200]}") from error
+    return read_numbers(column)
 
 
 def parse_server_time(body: bytes) -> int:
     """Unix milliseconds out of ``/api/v3/time``."""
-    match _read_json(body, "server time"):
-        case {"serverTime": int(time_ms)} if _EARLIEST_MS <= time_ms < _LATEST_MS:
+    match read_json(body, "server time"):
+        case {"serverTime": int(time_ms)} if EARLIEST_MS <= time_ms < LATEST_MS:
             return time_ms
     raise VenueProtocolError(f"server time: not a time: {quote_body(body)}")
 
@@ -108,7 +130,7 @@ def parse_server_time(body: bytes) -> int:
 def parse_exchange_info(body: bytes) -> ExchangeInfo:
     """Read ``/api/v3/exchangeInfo``; symbols that MarketHub cannot name are left out."""
     source = "exchange information"
-    info = _read_json(body, source)
+    info = read_json(body, source)
     match info:
         case {"symbols": [_, *_] as entries}:
             pass
@@ -116,36 +138,47 @@ def parse_exchange_info(body: bytes) -> ExchangeInfo:
             # An empty listing would unlist everything.
             raise VenueProtocolError(f"{source}: no symbols: {quote_body(body)}")
     symbols: dict[str, Symbol] = {}
+    kept: dict[Symbol, Mapping[str, Any]] = {}
     for entry in entries:
         match entry:
             case {"symbol": str(name), "baseAsset": str(base), "quoteAsset": str(quote)}:
                 pass
             case _:
                 raise VenueProtocolError(f"{source}: not a symbol: {_quote(entry)}")
+        if name in symbols:
+            raise VenueProtocolError(f"{source}: {name} is listed twice")
         if name != base + quote:
             continue
         try:
-            symbols[name] = Symbol(CODE, f"{base}_{quote}")
+            symbol = Symbol(CODE, f"{base}_{quote}")
         except InputError:
             continue
-    return ExchangeInfo(Listing(symbols), _read_weight_limit(info))
+        symbols[name] = symbol
+        kept[symbol] = entry
+    trading = frozenset(symbol for symbol, entry in kept.items() if entry.get("status") == "TRADING")
+    return ExchangeInfo(Listing(symbols, trading), _read_weight_limit(info), kept)
 
 
-def _read_weight_limit(info: dict[str, Any]) -> int | None:
+def _read_weight_limit(info: dict[str, Any]) -> WeightLimit | None:
     rules = info.get("rateLimits")
     for rule in rules if isinstance(rules, list) else []:
         match rule:
             case {
                 "rateLimitType": "REQUEST_WEIGHT",
-                "interval": "MINUTE",
-                "intervalNum": 1,
+                "interval": str(interval),
+                "intervalNum": int(number),
                 "limit": int(limit),
-            } if limit is not True and 0 < limit < 2**31:
-                return limit
+            } if interval in _INTERVALS_S and _is_count(number, 1_000) and _is_count(limit, 2**31):
+                return WeightLimit(limit, interval, number)
     return None
 
 
-def _read_json(body: bytes, source: str) -> Any:  # noqa: ANN401 - JSON may be anything
+def _is_count(value: int, end: int) -> bool:
+    return value is not True and 0 < value < end
+
+
+def read_json(body: bytes, source: str) -> Any:  # noqa: ANN401 - JSON may be anything
+    """The document in ``body``; VenueProtocolError, starting with ``source``, if it is none."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -355,10 +355,10 @@ async def test_the_rate_limit_in_a_200_waits_and_asks_again(fake: FakeOkx, venue
         fake.scripted[HISTORY] = [refusal("50011", status)]
         fake.asked.clear()
         ask = asyncio.create_task(venue.klines.klines(BTC, Span(START, START + HOUR)))
-        while not budget._pause_s():  # noqa: ASYNC110 - the gate closes without telling
+        while budget.state().closed_until_ms is None:  # noqa: ASYNC110 - the gate closes without telling
             await asyncio.sleep(0)
         assert not ask.done()
-        budget._paused_until_s = 0.0
+        budget._pause.until_s = 0.0
         budget._changed.set()
         assert (await ask).bars.num_rows == 1
     assert fake.candle_paths == [HISTORY] * 4

@@ -14,6 +14,7 @@ from markethub.venues.okx.options import OkxOptions
 def test_defaults() -> None:
     options = OkxOptions.parse({})
     assert options == OkxOptions()
+    assert not OkxOptions.parse({"simulated": "false"}).simulated
     assert options.base_url == "https://www.okx.com"
 
 
@@ -26,9 +27,10 @@ def test_everything_can_be_set() -> None:
             "safety_fraction": "0.1",
             "quick_retries": "0",
             "patience_s": "7",
+            "simulated": "true",
         }
     )
-    assert options == OkxOptions("https://eea.okx.com", 2.5, 3, 0.1, 0, 7.0)
+    assert options == OkxOptions("https://eea.okx.com", 2.5, 3, 0.1, 0, 7.0, simulated=True)
     assert type(options.connections) is int
 
 
@@ -44,6 +46,8 @@ def test_everything_can_be_set() -> None:
         ("safety_fraction", "1"),
         ("quick_retries", ""),
         ("patience_s", "-1"),
+        ("simulated", "True"),
+        ("simulated", ""),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
@@ -60,7 +64,7 @@ def test_an_unknown_option_is_named_with_the_allowed_ones() -> None:
 async def test_the_venue_is_one() -> None:
     factory: VenueFactory = create_venue
     venue: Venue = factory({"safety_fraction": "0.5"})
-    assert (venue.code, venue.name, venue.kinds) == ("OKX", "OKX", frozenset({DataKind.KLINE}))
+    assert (venue.code, venue.name, venue.kinds) == ("OKX", "OKX", frozenset(DataKind))
     assert venue.kline_archive is None
     await venue.close()
     await venue.close()

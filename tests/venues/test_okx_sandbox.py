@@ -36,7 +36,7 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 async def venue(sandbox: RunningSandbox) -> AsyncIterator[Venue]:
     venue = create_venue({"base_url": sandbox.url, "request_timeout_s": "5"})
     # What the budget does is tested where the sandbox enforces its limits; elsewhere it would only wait.
-    for budget in venue._budgets:  # type: ignore[attr-defined]
+    for budget in venue._doors.budgets():  # type: ignore[attr-defined]
         budget.set_limit(None)
     yield venue
     await venue.close()

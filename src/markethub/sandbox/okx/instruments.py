@@ -13,7 +13,6 @@ _EMPTY = (
     "ctType",
     "ctVal",
     "ctValCcy",
-    "expTime",
     "instFamily",
     "optType",
     "settleCcy",
@@ -21,14 +20,18 @@ _EMPTY = (
     "uly",
 )
 _MOST = "9999999999"
+# An announced pair has nothing but its name, state and listing time until then.
+_COMPLETE_AHEAD_MS = 300_000
 
 
-def describe(pair: Pair) -> bytes:
+def describe(pair: Pair, now_ms: int) -> bytes:
     """One entry as JSON; every value is text."""
     listing = pair.listing
+    end_ms = pair.announced_end_ms(now_ms)
     entry = dict.fromkeys(_EMPTY, "") | {
         "baseCcy": listing.base,
         "category": "1",
+        "expTime": "" if end_ms is None else str(end_ms),
         "instId": pair.name,
         "instType": "SPOT",
         "lever": "10",
@@ -42,9 +45,12 @@ def describe(pair: Pair) -> bytes:
         "maxTwapSz": _MOST,
         "minSz": _print_step(listing.lot_e8),
         "quoteCcy": listing.quote,
-        "state": "live",
+        "state": pair.state(now_ms) or "",
         "tickSz": _print_step(listing.tick_e8),
     }
+    if now_ms < listing.listed_ms - _COMPLETE_AHEAD_MS:
+        told = ("instType", "instId", "listTime", "state")
+        entry = {name: text if name in told else "" for name, text in entry.items()}
     return orjson.dumps(dict(sorted(entry.items())))
 
 

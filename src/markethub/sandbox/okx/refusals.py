@@ -10,6 +10,12 @@ from aiohttp import web
 
 JSON_TYPE = "application/json"
 
+_REFUSALS: dict[int, type[web.HTTPException]] = {
+    200: web.HTTPOk,
+    400: web.HTTPBadRequest,
+    401: web.HTTPUnauthorized,
+}
+
 
 def reply(entries: Iterable[bytes]) -> web.Response:
     """A success whose ``data`` holds the entries, each printed as JSON."""
@@ -17,29 +23,26 @@ def reply(entries: Iterable[bytes]) -> web.Response:
     return web.Response(body=body, content_type=JSON_TYPE)
 
 
-def refuse_empty(name: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(
-        text=_envelope("50014", f"Parameter {name} can not be empty"), content_type=JSON_TYPE
-    )
+def refuse(status: int, code: str, message: str) -> web.HTTPException:
+    """A refusal to raise, with HTTP 200, 400 or 401."""
+    text = orjson.dumps({"code": code, "msg": message, "data": []}).decode()
+    return _REFUSALS[status](text=text, content_type=JSON_TYPE)
 
 
-def refuse_wrong(name: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=_envelope("51000", f"Parameter {name} error"), content_type=JSON_TYPE)
+def refuse_empty(name: str) -> web.HTTPException:
+    return refuse(400, "50014", f"Parameter {name} can not be empty")
 
 
-def refuse_instrument() -> web.HTTPOk:
+def refuse_wrong(name: str) -> web.HTTPException:
+    return refuse(400, "51000", f"Parameter {name} error")
+
+
+def refuse_instrument() -> web.HTTPException:
     """An unknown instrument is refused with HTTP 200."""
-    return web.HTTPOk(
-        text=_envelope("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
-        content_type=JSON_TYPE,
-    )
+    return refuse(200, "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
 
 
 def refuse_for_load() -> web.Response:
     # As recorded: this refusal has no data.
     body = orjson.dumps({"msg": "Too Many Requests", "code": "50011"})
     return web.Response(body=body, status=429, content_type=JSON_TYPE)
-
-
-def _envelope(code: str, message: str) -> str:
-    return orjson.dumps({"code": code, "msg": message, "data": []}).decode()

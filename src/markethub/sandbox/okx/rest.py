@@ -1,8 +1,8 @@
-"""OKX's public REST endpoints below ``/api/v5``. Source: OKX API v5 guide."""
+"""OKX's REST endpoints below ``/api/v5``. Source: OKX API v5 guide."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 import orjson
 from aiohttp import web
@@ -20,42 +20,51 @@ from markethub.sandbox.okx.refusals import (
     refuse_wrong,
     reply,
 )
-from markethub.sandbox.okx.request_limits import RequestBook
-from markethub.sandbox.settings import Clock, SandboxSettings
+from markethub.sandbox.okx.request_limits import LIMITS, RequestBook
+from markethub.sandbox.settings import Clock
 
 _INSTRUMENTS: Final = "/api/v5/public/instruments"
+# These are counted by account, once it is known whose they are.
+_PRIVATE: Final = ("/api/v5/account/", "/api/v5/asset/", "/api/v5/trade/")
 _INSTRUMENT_TYPES: Final = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
 _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 300
 _WHOLE_NUMBER: Final = "[0-9]{1,16}"
 
 
-def create_rest_app(
-    settings: SandboxSettings, names: PairNames, pages: CandlePages, limits: RequestBook
-) -> web.Application:
-    """The application to mount below ``/api/v5``."""
-    doors = _Doors(settings.clock, names, pages)
-    app = web.Application(middlewares=[_charge(limits, settings.clock)])
-    app.router.add_get("/public/time", doors.time)
-    app.router.add_get("/public/instruments", doors.instruments)
-    app.router.add_get("/market/candles", doors.candles)
-    app.router.add_get("/market/history-candles", doors.history_candles)
+class Routes(Protocol):
+    """Some endpoints of the venue."""
+
+    def add_to(self, app: web.Application) -> None: ...
+
+
+def create_rest_app(limits: RequestBook, clock: Clock, groups: Iterable[Routes]) -> web.Application:
+    """The application to mount below ``/api/v5``: the endpoints of all groups, and nothing else."""
+    app = web.Application(middlewares=[_charge(limits, clock)])
+    for routes in groups:
+        routes.add_to(app)
     app.router.add_route("*", "/{unknown:.*}", _answer_unknown)
     return app
 
 
-class _Doors:
-    """The handlers of one sandbox."""
+class CandleRoutes:
+    """The clock, the listing and the candles."""
 
     def __init__(self, clock: Clock, names: PairNames, pages: CandlePages) -> None:
         self._clock = clock
         self._names = names
         self._pages = pages
 
-    async def time(self, _: web.Request) -> web.Response:
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/public/time", self._time)
+        app.router.add_get("/public/instruments", self._instruments)
+        app.router.add_get("/market/candles", self._candles)
+        app.router.add_get("/market/history-candles", self._history_candles)
+
+    async def _time(self, _: web.Request) -> web.Response:
         return reply([orjson.dumps({"ts": str(self._clock())})])
 
-    async def instruments(self, request: web.Request) -> web.Response:
+    async def _instruments(self, request: web.Request) -> web.Response:
         kind = request.query.get("instType")
         if not kind:
             raise refuse_empty("instType")
@@ -63,19 +72,19 @@ class _Doors:
             raise refuse_wrong("instType")
         now_ms = self._clock()
         if wanted := request.query.get("instId"):
-            pair = self._names.find(wanted, now_ms)
+            pair = self._names.find_listed(wanted, now_ms)
             if pair is None or kind != "SPOT":
                 raise refuse_instrument()
-            return reply([describe(pair)])
+            return reply([describe(pair, now_ms)])
         # Only spot is played: the venue's other markets are empty here.
-        return reply(describe(pair) for pair in self._names.listed(now_ms) if kind == "SPOT")
+        return reply(describe(pair, now_ms) for pair in self._names.listed(now_ms) if kind == "SPOT")
 
-    async def candles(self, request: web.Request) -> web.Response:
+    async def _candles(self, request: web.Request) -> web.Response:
         now_ms = self._clock()
         pair, bar, cursor = self._read(request.query, now_ms)
         return reply(self._pages.recent(pair, bar, cursor, now_ms))
 
-    async def history_candles(self, request: web.Request) -> web.Response:
+    async def _history_candles(self, request: web.Request) -> web.Response:
         now_ms = self._clock()
         pair, bar, cursor = self._read(request.query, now_ms)
         return reply(self._pages.history(pair, bar, cursor, now_ms))
@@ -105,6 +114,8 @@ def _charge(limits: RequestBook, clock: Clock) -> Middleware:
     @web.middleware
     async def charge(request: web.Request, handler: Handler) -> web.StreamResponse:
         path = request.path
+        if path not in LIMITS or path.startswith(_PRIVATE):
+            return await handler(request)
         # Instruments are counted by address and type.
         key = f"{path} {request.query.get('instType', '')}" if path == _INSTRUMENTS else path
         if not limits.admit(request.remote or "unknown", path, key, clock()):

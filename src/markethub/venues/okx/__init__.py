@@ -1,4 +1,4 @@
-"""OKX spot (OKX): public klines over REST."""
+"""OKX spot (OKX): public market data and one's own accounts over REST."""
 
 from markethub.venues.okx.venue import create_venue
 

@@ -10,7 +10,8 @@ from markethub.domain.span import Span, span_or_none
 from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import format_time
 from markethub.ports.venue import KlinePage
-from markethub.tables.klines import cut_klines, empty_klines, open_times_ms
+from markethub.tables.klines import SortedBars, cut_klines, empty_klines
+from markethub.tables.rejects import Reject
 from markethub.venues.okx.candles import CandleDoors, first_window
 from markethub.venues.okx.directory import Directory
 from markethub.venues.okx.limits import PAGE_ROWS
@@ -27,6 +28,7 @@ class _Reading(NamedTuple):
 
     bars: pa.Table
     complete_ms: int
+    rejected: tuple[Reject, ...] = ()
 
 
 class OkxKlines:
@@ -59,7 +61,8 @@ class OkxKlines:
         reading = await self._read(series, asked, now_ms)
         if reading is None:
             reading = await self._read_after_gap(series, asked, now_ms)
-        return KlinePage(reading.bars, span_or_none(closed.start_ms, reading.complete_ms))
+        covered = span_or_none(closed.start_ms, reading.complete_ms)
+        return KlinePage(reading.bars, covered, reading.rejected)
 
     async def listed(self, symbol: Symbol) -> bool:
         """Whether the venue lists the symbol, trading or suspended, by a listing at most an hour old."""
@@ -78,12 +81,12 @@ class OkxKlines:
             candles = await self._doors.ask_history(series, window)
         else:
             candles = await self._doors.ask_window(series, window, now_ms)
-        parts: list[pa.Table] = []
+        parts: list[SortedBars] = []
         open_ms: int | None = None
         # A page that is too long for the server loses its oldest rows: it is whole once it shows the first
         # bar of the window, or once nothing is found before its own first bar.
         while (first_ms := candles.first_ms) is not None:
-            parts.append(candles.bars)
+            parts.append(candles.confirmed)
             if candles.unconfirmed_ms is not None:
                 open_ms = candles.unconfirmed_ms
             if first_ms == window.start_ms:
@@ -91,14 +94,16 @@ class OkxKlines:
             candles = await self._doors.ask_history(series, Span(window.start_ms, first_ms))
         if not parts:
             return None
-        bars = pa.concat_tables(reversed(parts))
+        bars = pa.concat_tables([part.bars for part in reversed(parts)])
+        rejected = tuple(reject for part in reversed(parts) for reject in part.rejected)
         if open_ms is not None:
             _check_fresh(series, open_ms, now_ms)
             before = span_or_none(window.start_ms, open_ms)
-            return _Reading(cut_klines(bars, before) if before else empty_klines(), open_ms)
-        next_ms = open_times_ms(bars)[-1].as_py() + series.interval.width_ms
+            early = tuple(reject for reject in rejected if reject.span.start_ms < open_ms)
+            return _Reading(cut_klines(bars, before) if before else empty_klines(), open_ms, early)
+        last_ms = max(part.last_ms for part in parts if part.last_ms is not None)
         # What is missing at the newer end is left to the next page, whose first bar it is.
-        return _Reading(bars, min(next_ms, window.end_ms))
+        return _Reading(bars, min(last_ms + series.interval.width_ms, window.end_ms), rejected)
 
     async def _read_after_gap(self, series: Series, asked: Span, now_ms: int) -> _Reading:
         """The page of the first bar of ``asked``, however far away, when the first window showed none."""

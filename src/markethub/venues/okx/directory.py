@@ -3,7 +3,11 @@
 import time
 from collections.abc import Callable
 
+import pyarrow as pa
+
 from markethub.domain.symbol import Symbol
+from markethub.venues.okx.limits import INSTRUMENTS
+from markethub.venues.okx.market_parse import parse_listing
 from markethub.venues.okx.parse import parse_instruments
 from markethub.venues.transport.caller import VenueCaller
 from markethub.venues.transport.request import Question
@@ -12,7 +16,7 @@ from markethub.venues.transport.single_flight import SingleFlight
 _FRESH_S = 3600.0
 
 _INSTRUMENTS = Question(
-    path="/api/v5/public/instruments",
+    path=INSTRUMENTS.path,
     params={"instType": "SPOT"},
     weight=1,
     subject="instruments",
@@ -35,6 +39,14 @@ class Directory:
         if self._listing is None or self._monotonic() - self._read_s >= _FRESH_S:
             return await self._flight.run()
         return self._listing
+
+    async def listing_now(self) -> pa.Table:
+        """The same with all that is told of each pair, schema LISTING, asked now."""
+        asked_s = self._monotonic()
+        body = await self._caller.ask(_INSTRUMENTS)
+        table = parse_listing(body)
+        self._listing, self._read_s = parse_instruments(body), asked_s
+        return table
 
     async def close(self) -> None:
         await self._flight.close()

@@ -4,14 +4,16 @@ from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, check_klines, empty_klines, open_times_ms
+from markethub.tables.klines import KLINES, SortedBars, empty_klines, open_times_ms, sort_out_klines
 from markethub.venues.okx.names import split_name
-from markethub.venues.transport.faults import quote_body
+from markethub.venues.transport.faults import quote_body, quote_value
+from markethub.venues.transport.numbers import read_numbers, read_times_ms
 
 # Sources: "Get candlesticks" and "Get candlesticks history" of the OKX API v5 guide. The fields are the open
 # time, then these, then volCcyQuote (the same as volCcy for spot) and confirm.
@@ -26,11 +28,11 @@ _LATEST_MS = 4_102_444_800_000  # 2100
 class Candles(NamedTuple):
     """What one answer holds.
 
-    ``bars`` (schema KLINES, ascending, checked) are the confirmed ones before the first that is not;
-    ``first_ms`` is the open time of the oldest row, ``unconfirmed_ms`` that of the oldest unconfirmed one.
+    ``confirmed`` are the bars before the first that is not; ``first_ms`` is the open time of the oldest row,
+    ``unconfirmed_ms`` that of the oldest unconfirmed one.
     """
 
-    bars: pa.Table
+    confirmed: SortedBars
     first_ms: int | None
     unconfirmed_ms: int | None
 
@@ -38,37 +40,48 @@ class Candles(NamedTuple):
 def parse_candles(body: bytes, interval: Interval, asked: Span, source: str) -> Candles:
     """Read a page of either candle endpoint, newest row first as the venue sends it.
 
-    VenueProtocolError, starting with ``source``, for rows whose open time is not in ``asked`` or not on the
-    interval's grid in UTC, out of order, repeated, inconsistent, or not numbers.
+    Rows whose numbers make no sense are set apart. VenueProtocolError, starting with ``source``, for rows
+    whose open time is not in ``asked`` or not on the interval's grid in UTC, out of order or repeated, and
+    for any that are no candles.
     """
-    rows = _read_data(body, source)
+    rows = read_data(body, source)
     if not rows:
-        return Candles(empty_klines(), None, None)
+        return Candles(sort_out_klines(empty_klines(), interval, source, str), None, None)
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {_ROW_ITEMS}:
         raise VenueProtocolError(f"{source}: candles are not rows of {_ROW_ITEMS} items: {_quote(rows)}")
     columns = list(zip(*reversed(rows), strict=True))
-    table = check_klines(_to_table(columns, asked, source), interval, source)
+    table = _to_table(columns, asked, source)
     times_ms: list[int] = open_times_ms(table).to_pylist()
     confirms = columns[_CONFIRM]
     if not set(confirms) <= {"0", "1"}:
         raise VenueProtocolError(f"{source}: confirm is neither 0 nor 1: {_quote(sorted(set(confirms)))}")
     confirmed = confirms.index("0") if "0" in confirms else len(rows)
     unconfirmed_ms = times_ms[confirmed] if confirmed < len(rows) else None
-    return Candles(table.slice(0, confirmed), times_ms[0], unconfirmed_ms)
+
+    def quote_row(position: int) -> str:
+        return orjson.dumps([column[position] for column in columns]).decode()
+
+    everything = sort_out_klines(table, interval, source, quote_row)
+    if unconfirmed_ms is None:
+        return Candles(everything, times_ms[0], None)
+    before = sort_out_klines(table.slice(0, confirmed), interval, source, quote_row)
+    return Candles(before, times_ms[0], unconfirmed_ms)
 
 
 def _to_table(columns: list[tuple[Any, ...]], asked: Span, source: str) -> pa.Table:
     for column in columns:
         if set(map(type, column)) != {str}:
             raise VenueProtocolError(f"{source}: a candle's items are not all in quotes: {_quote(column)}")
-    for text in columns[_OPEN_TIME]:
-        if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME and int(text) in asked):
-            raise VenueProtocolError(f"{source}: open time {text[:40]!r} was not asked for")
-    opens = pa.array(map(int, columns[_OPEN_TIME]), pa.int64())
+    opens = read_times_ms(columns[_OPEN_TIME], 1, _LONGEST_TIME)
+    if opens is None:
+        raise VenueProtocolError(f"{source}: open times are no times: {_quote(columns[_OPEN_TIME])}")
+    earliest, latest = pc.min_max(opens).as_py().values()
+    if earliest not in asked or latest not in asked:
+        raise VenueProtocolError(f"{source}: open times {earliest}..{latest} were not asked for")
     length = len(opens)
     values = {"open_time": opens.cast(KLINES.field("open_time").type)}
     for name, index in _NUMBERS.items():
-        values[name] = _to_numbers(columns[index], source, name)
+        values[name] = read_numbers(columns[index])
     # The venue counts neither trades nor who took.
     return pa.Table.from_arrays(
         [values[field.name] if field.name in values else pa.nulls(length, field.type) for field in KLINES],
@@ -76,33 +89,40 @@ def _to_table(columns: list[tuple[Any, ...]], asked: Span, source: str) -> pa.Ta
     )
 
 
-def _to_numbers(column: tuple[str, ...], source: str, name: str) -> pa.Array:
-    try:
-        return pa.array(column, pa.string()).cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        raise VenueProtocolError(f"{source}: {name}: {str(error)[:200]}") from error
-
-
 def parse_server_time(body: bytes) -> int:
     """Unix milliseconds out of ``/api/v5/public/time``. Source: "Get system time"."""
-    match _read_data(body, "server time"):
-        case [{"ts": str(text)}] if text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME:
-            if _EARLIEST_MS <= int(text) < _LATEST_MS:
-                return int(text)
+    match read_data(body, "server time"):
+        case [{"ts": text}]:
+            return read_time_ms(text, "ts", "server time")
     raise VenueProtocolError(f"server time: not a time: {quote_body(body)}")
 
 
-def parse_instruments(body: bytes) -> frozenset[Symbol]:
-    """Read ``/api/v5/public/instruments`` of spot; names that MarketHub cannot write are left out.
+def read_time_ms(text: object, name: str, source: str) -> int:
+    """Unix milliseconds as the venue writes them; VenueProtocolError unless from 2017 on and before 2100."""
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME:
+        time_ms = int(text)
+        if _EARLIEST_MS <= time_ms < _LATEST_MS:
+            return time_ms
+    raise VenueProtocolError(f"{source}: {name} {_quote(text)} is not a time")
 
-    Source: "Get instruments". Suspended pairs are listed, delisted ones are not.
+
+def parse_instruments(body: bytes) -> frozenset[Symbol]:
+    """The symbols of ``read_instruments``: suspended pairs are listed, delisted ones are not."""
+    return frozenset(symbol for symbol, _ in read_instruments(body))
+
+
+def read_instruments(body: bytes) -> list[tuple[Symbol, dict[str, Any]]]:
+    """The entries of ``/api/v5/public/instruments`` of spot with their symbols, in the venue's order.
+
+    Names that MarketHub cannot write are left out. A pair that is only announced may lack everything but its
+    name, state and listing time. Source: "Get instruments".
     """
     source = "instruments"
-    entries = _read_data(body, source)
+    entries = read_data(body, source)
     if not entries:
         # An empty listing would unlist everything.
         raise VenueProtocolError(f"{source}: none: {quote_body(body)}")
-    symbols: set[Symbol] = set()
+    pairs: list[tuple[Symbol, dict[str, Any]]] = []
     for entry in entries:
         match entry:
             case {"instType": "SPOT", "instId": str(name), "baseCcy": str(base), "quoteCcy": str(quote)}:
@@ -110,12 +130,13 @@ def parse_instruments(body: bytes) -> frozenset[Symbol]:
             case _:
                 raise VenueProtocolError(f"{source}: not a spot pair: {_quote(entry)}")
         symbol = split_name(name)
-        if symbol is not None and (symbol.base, symbol.quote) == (base, quote):
-            symbols.add(symbol)
-    return frozenset(symbols)
+        if symbol is not None and (base, quote) in ((symbol.base, symbol.quote), ("", "")):
+            pairs.append((symbol, entry))
+    return pairs
 
 
-def _read_data(body: bytes, source: str) -> list[Any]:
+def read_data(body: bytes, source: str) -> list[Any]:
+    """What a successful answer holds; VenueProtocolError, starting with ``source``, for any other."""
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -127,4 +148,4 @@ def _read_data(body: bytes, source: str) -> list[Any]:
 
 
 def _quote(value: object) -> str:
-    return repr(value)[:200]
+    return quote_value(value)

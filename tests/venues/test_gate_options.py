@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from markethub.domain.errors import InputError
-from markethub.domain.support import DataKind
+from markethub.domain.support import SUPPORT
 from markethub.ports.venue import Venue, VenueFactory
 from markethub.venues.gate import create_venue
 from markethub.venues.gate.options import GateOptions
@@ -26,9 +26,14 @@ def test_everything_can_be_set() -> None:
             "safety_fraction": "0.1",
             "quick_retries": "0",
             "patience_s": "7",
+            "bulk_files": "true",
+            "bulk_volume": "base",
+            "bulk_url": "http://127.0.0.1:8081/",
         }
     )
-    assert options == GateOptions("http://127.0.0.1:8080/api/v4", 2.5, 3, 0.1, 0, 7.0)
+    assert options == GateOptions(
+        "http://127.0.0.1:8080/api/v4", 2.5, 3, 0.1, 0, 7.0, True, "base", "http://127.0.0.1:8081"
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,7 @@ def test_an_unknown_option_is_named_with_the_allowed_ones() -> None:
 async def test_the_venue_is_one() -> None:
     factory: VenueFactory = create_venue
     venue: Venue = factory({})
-    assert (venue.code, venue.name, venue.kinds) == ("GIO", "Gate.io", frozenset({DataKind.KLINE}))
+    assert (venue.code, venue.name, venue.kinds) == ("GIO", "Gate.io", SUPPORT["GIO"])
     assert venue.kline_archive is None
     assert {limits.limit for limits in venue.limits()} == {200}
     await venue.close()

@@ -1,4 +1,4 @@
-"""Gate.io spot (GIO): public klines over REST, as far back as the venue tells them there."""
+"""Gate.io spot (GIO): public market data over REST, and bulk files of older klines where switched on."""
 
 from markethub.venues.gate.venue import create_venue
 

@@ -6,7 +6,7 @@ from markethub.domain.span import Span, span_or_none
 from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import format_time
 from markethub.ports.venue import KlinePage
-from markethub.tables.klines import empty_klines, open_times_ms
+from markethub.tables.klines import empty_klines
 from markethub.venues.gate.directory import Directory
 from markethub.venues.gate.limits import DEPTH_BARS, PAGE_BARS
 from markethub.venues.gate.names import CODE, join_name
@@ -58,7 +58,8 @@ class GateKlines:
         window = Span(asked.start_ms, min(asked.end_ms, asked.start_ms + PAGE_BARS * width_ms))
         candles = await self._ask(name, series, window)
         complete_ms = _complete_ms(candles, series, window, now_ms)
-        return KlinePage(candles.bars, span_or_none(closed.start_ms, complete_ms))
+        covered = span_or_none(closed.start_ms, complete_ms)
+        return KlinePage(candles.closed.bars, covered, candles.closed.rejected)
 
     async def listed(self, symbol: Symbol) -> bool:
         """Whether the venue lists the symbol, tradable or not, by a listing at most an hour old."""
@@ -108,10 +109,9 @@ def _complete_ms(candles: Candles, series: Series, window: Span, now_ms: int) ->
     if candles.open_ms is not None:
         _check_fresh(series, candles.open_ms, now_ms)
         return candles.open_ms
-    if len(candles.bars):
+    if candles.closed.last_ms is not None:
         # What is missing at the newer end is left to the next page, which asks for it alone.
-        next_ms: int = open_times_ms(candles.bars)[-1].as_py() + series.interval.width_ms
-        return min(next_ms, window.end_ms)
+        return min(candles.closed.last_ms + series.interval.width_ms, window.end_ms)
     settled_ms = series.interval.floor(now_ms - _SETTLING_MS)
     return min(window.end_ms, max(settled_ms, window.start_ms))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from markethub.domain.symbol import Symbol
 from markethub.venues.gate.parse import parse_currency_pairs
 from markethub.venues.transport.caller import VenueCaller
-from markethub.venues.transport.request import Question
+from markethub.venues.transport.request import Question, Signer
 from markethub.venues.transport.single_flight import SingleFlight
 
 _FRESH_S = 3600.0
@@ -36,11 +36,16 @@ class Directory:
             return await self._flight.run()
         return self._listing
 
+    async def ask(self, signer: Signer | None = None) -> bytes:
+        """The venue's answer, asked now; the listing that is kept is this one from then on."""
+        asked_s = self._monotonic()
+        body = await self._caller.ask(CURRENCY_PAIRS, signer)
+        self._listing, self._read_s = parse_currency_pairs(body), asked_s
+        return body
+
     async def close(self) -> None:
         await self._flight.close()
 
     async def _fetch(self) -> frozenset[Symbol]:
-        asked_s = self._monotonic()
-        listing = parse_currency_pairs(await self._caller.ask(CURRENCY_PAIRS))
-        self._listing, self._read_s = listing, asked_s
-        return listing
+        await self.ask()
+        return self._listing or frozenset()

@@ -5,7 +5,7 @@ Source: "Error Handling" and "label list" of the Gate API v4 page.
 
 import orjson
 
-from markethub.domain.errors import SymbolNotListedError, VenueRefusedError
+from markethub.domain.errors import ArchiveMissingError, SymbolNotListedError, VenueRefusedError
 from markethub.venues.transport.faults import FaultTable, Reaction, VenueWords
 
 
@@ -40,4 +40,11 @@ REST_FAULTS = FaultTable(
         # Among others "Candlestick too long ago" and "Candlestick range too broad": asking again is useless.
         "INVALID_PARAM_VALUE": VenueRefusedError,
     },
+)
+
+BULK_FAULTS = FaultTable(
+    venue="GIO bulk files",
+    read_words=lambda _status, _body: None,
+    # Stores of objects answer 403 for what is not there when one may not list them. Unverified for this one.
+    statuses={403: ArchiveMissingError, 404: ArchiveMissingError, 429: Reaction.WAIT, 503: Reaction.WAIT},
 )

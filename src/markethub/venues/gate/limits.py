@@ -21,3 +21,6 @@ PAGE_BARS = 1_000
 
 DEPTH_BARS = 10_000
 """How many bars back a question may begin, for each interval by its own width."""
+
+DEEPEST_BOOK = 1_000
+"""Levels a side of "Retrieve order book". The page names no most: another client of the venue caps here."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from markethub.venues.transport.options import check_names, read_number
+from markethub.domain.errors import InputError
+from markethub.venues.transport.options import check_names, read_number, read_switch
 from markethub.venues.transport.session import check_base_url
 
 
@@ -15,6 +16,11 @@ class GateOptions:
     ``base_url`` includes the path before ``/spot``. ``connections`` is per endpoint. ``safety_fraction`` of
     every endpoint's budget is never used. ``patience_s`` is how long one call waits because the venue said so
     before it fails with VenueThrottledError.
+
+    ``bulk_files`` takes klines from the files at ``bulk_url`` first, the only way to bars older than the last
+    10,000. It needs ``bulk_volume = base``: which volume the files hold is documented nowhere, so whoever
+    switches them on has compared a day with REST and says so. With ``quote`` they cannot be used, as a bar
+    must have its volume in the base currency.
     """
 
     base_url: str = "https://api.gateio.ws/api/v4"
@@ -23,6 +29,9 @@ class GateOptions:
     safety_fraction: float = 0.02
     quick_retries: int = 2
     patience_s: float = 120.0
+    bulk_files: bool = False
+    bulk_volume: str = ""
+    bulk_url: str = "https://download.gatedata.org"
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:
@@ -33,6 +42,7 @@ class GateOptions:
         def number(name: str, low: float, high: float) -> float:
             return read_number(options, name, low, high, default=getattr(default, name), venue="GIO")
 
+        bulk_files = read_switch(options, "bulk_files", default=default.bulk_files, venue="GIO")
         return cls(
             base_url=check_base_url(options.get("base_url", default.base_url), "GIO option base_url"),
             request_timeout_s=number("request_timeout_s", 0.1, 600),
@@ -40,4 +50,23 @@ class GateOptions:
             safety_fraction=number("safety_fraction", 0, 0.9),
             quick_retries=int(number("quick_retries", 0, 100)),
             patience_s=number("patience_s", 0, 86_400),
+            bulk_files=bulk_files,
+            bulk_volume=_check_bulk_volume(options.get("bulk_volume", default.bulk_volume), bulk_files),
+            bulk_url=check_base_url(options.get("bulk_url", default.bulk_url), "GIO option bulk_url"),
         )
+
+
+def _check_bulk_volume(text: str, bulk_files: bool) -> str:
+    if text not in ("", "base", "quote"):
+        raise InputError(f"GIO option bulk_volume {text[:60]!r} is neither base nor quote")
+    if bulk_files and not text:
+        raise InputError(
+            "GIO option bulk_files needs bulk_volume: which volume the files hold is not documented; compare "
+            "one day of a file with REST, then set bulk_volume to base if that is what it is"
+        )
+    if bulk_files and text == "quote":
+        raise InputError(
+            "GIO option bulk_volume 'quote': such files cannot be used, as bars need the volume in the base "
+            "currency; leave bulk_files off"
+        )
+    return text

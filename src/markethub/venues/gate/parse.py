@@ -5,14 +5,16 @@ from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, check_klines, empty_klines, open_times_ms
+from markethub.tables.klines import KLINES, SortedBars, empty_klines, open_times_ms, sort_out_klines
 from markethub.venues.gate.names import split_name
 from markethub.venues.transport.faults import quote_body
+from markethub.venues.transport.numbers import read_numbers, read_times_ms
 
 # Source: "Market candlesticks" of the Gate API v4 page. Not the usual order of open, high, low, close.
 _OPEN_TIME, _CLOSED = 0, 7
@@ -20,18 +22,18 @@ _NUMBERS = {"quote_volume": 1, "close": 2, "high": 3, "low": 4, "open": 5, "volu
 _ROW_ITEMS = {7, 8}  # older answers, and the page's own example, lack the last one
 _LONGEST_TIME = 12  # digits of a time in seconds
 
-_EARLIEST_MS = 1_483_228_800_000  # 2017: no clock of this venue can say less
-_LATEST_MS = 4_102_444_800_000  # 2100
+EARLIEST_MS = 1_483_228_800_000  # 2017: no clock of this venue can say less
+LATEST_MS = 4_102_444_800_000  # 2100
 
 
 class Candles(NamedTuple):
     """What one answer holds.
 
-    ``bars`` (schema KLINES, ascending, checked) are those before the first that the venue calls open;
-    ``open_ms`` is the open time of that one, if there is one.
+    ``closed`` are the bars before the first that the venue calls open; ``open_ms`` is the open time of that
+    one, if there is one.
     """
 
-    bars: pa.Table
+    closed: SortedBars
     open_ms: int | None
 
 
@@ -39,26 +41,33 @@ def parse_candlesticks(body: bytes, interval: Interval, asked: Span, source: str
     """Read an answer of ``/spot/candlesticks``; no order is documented, so the newest may come first.
 
     ``asked`` must end before the bar still open: rows that do not say whether they are closed are taken as
-    closed.
-    VenueProtocolError, starting with ``source``, for rows whose open time is not in ``asked`` or not on the
-    interval's grid, out of order, repeated, inconsistent, or not numbers.
+    closed. Rows whose numbers make no sense are set apart. VenueProtocolError, starting with ``source``,
+    for rows whose open time is not in ``asked`` or not on the interval's grid, out of order or repeated,
+    and for any that are no candlesticks.
     """
-    rows = _read_json(body, source)
+    rows = read_json(body, source)
     if not isinstance(rows, list):
         raise VenueProtocolError(f"{source}: not a list of candlesticks: {quote_body(body)}")
     if not rows:
-        return Candles(empty_klines(), None)
+        return Candles(sort_out_klines(empty_klines(), interval, source, str), None)
     if set(map(type, rows)) != {list} or not set(map(len, rows)) <= _ROW_ITEMS:
         raise VenueProtocolError(f"{source}: candlesticks are not rows of 7 or 8 items: {_quote(rows)}")
     columns = _to_columns(rows, source)
-    table = check_klines(_to_table(columns, asked, source), interval, source)
+    table = _to_table(columns, asked, source)
     flags = columns[_CLOSED] if len(columns) > _CLOSED else ()
     if not set(flags) <= {"true", "false"}:
         raise VenueProtocolError(f"{source}: closed is neither true nor false: {_quote(sorted(set(flags)))}")
-    if "false" not in flags:
-        return Candles(table, None)
-    closed = flags.index("false")
-    return Candles(table.slice(0, closed), open_times_ms(table)[closed].as_py())
+    is_open = "false" in flags
+    closed = flags.index("false") if is_open else len(table)
+
+    def quote_row(position: int) -> str:
+        return orjson.dumps([column[position] for column in columns]).decode()
+
+    everything = sort_out_klines(table, interval, source, quote_row)
+    if not is_open:
+        return Candles(everything, None)
+    before = sort_out_klines(table.slice(0, closed), interval, source, quote_row)
+    return Candles(before, open_times_ms(table)[closed].as_py())
 
 
 def _to_columns(rows: list[list[Any]], source: str) -> list[tuple[str, ...]]:
@@ -75,15 +84,15 @@ def _to_columns(rows: list[list[Any]], source: str) -> list[tuple[str, ...]]:
 
 
 def _to_table(columns: list[tuple[str, ...]], asked: Span, source: str) -> pa.Table:
-    for text in columns[_OPEN_TIME]:
-        if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME):
-            raise VenueProtocolError(f"{source}: open time {text[:40]!r} is not a count of seconds")
-        if int(text) * 1000 not in asked:
-            raise VenueProtocolError(f"{source}: open time {text} was not asked for")
-    opens = pa.array([int(text) * 1000 for text in columns[_OPEN_TIME]], pa.int64())
+    opens = read_times_ms(columns[_OPEN_TIME], 1000, _LONGEST_TIME)
+    if opens is None:
+        raise VenueProtocolError(f"{source}: open times are no seconds: {_quote(columns[_OPEN_TIME])}")
+    earliest, latest = pc.min_max(opens).as_py().values()
+    if earliest not in asked or latest not in asked:
+        raise VenueProtocolError(f"{source}: open times {earliest}..{latest} were not asked for")
     values = {"open_time": opens.cast(KLINES.field("open_time").type)}
     for name, index in _NUMBERS.items():
-        values[name] = _to_numbers(columns[index], source, name)
+        values[name] = read_numbers(columns[index])
     # The venue counts neither trades nor who took.
     return pa.Table.from_arrays(
         [
@@ -94,17 +103,10 @@ def _to_table(columns: list[tuple[str, ...]], asked: Span, source: str) -> pa.Ta
     )
 
 
-def _to_numbers(column: tuple[str, ...], source: str, name: str) -> pa.Array:
-    try:
-        return pa.array(column, pa.string()).cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        raise VenueProtocolError(f"{source}: {name}: {str(error)[:200]}") from error
-
-
 def parse_server_time(body: bytes) -> int:
     """Unix milliseconds out of ``/spot/time``. Source: "Get server current time"."""
-    match _read_json(body, "server time"):
-        case {"server_time": int(time_ms)} if _EARLIEST_MS <= time_ms < _LATEST_MS:
+    match read_json(body, "server time"):
+        case {"server_time": int(time_ms)} if EARLIEST_MS <= time_ms < LATEST_MS:
             return time_ms
     raise VenueProtocolError(f"server time: not a time: {quote_body(body)}")
 
@@ -114,14 +116,20 @@ def parse_currency_pairs(body: bytes) -> frozenset[Symbol]:
 
     Source: "List all currency pairs supported". Pairs that cannot be traded now are listed as well.
     """
+    return frozenset(read_pairs(body))
+
+
+def read_pairs(body: bytes) -> dict[Symbol, dict[str, Any]]:
+    """The entries of ``/spot/currency_pairs`` by symbol, as they were sent but for ``id``, ``base`` and
+    ``quote``, which were read; VenueProtocolError where there is none, or one pair twice."""
     source = "currency pairs"
-    match _read_json(body, source):
+    match read_json(body, source):
         case [_, *_] as entries:
             pass
         case _:
             # An empty listing would unlist everything.
             raise VenueProtocolError(f"{source}: none: {quote_body(body)}")
-    symbols: set[Symbol] = set()
+    pairs: dict[Symbol, dict[str, Any]] = {}
     for entry in entries:
         match entry:
             case {"id": str(name), "base": str(base), "quote": str(quote)}:
@@ -129,12 +137,15 @@ def parse_currency_pairs(body: bytes) -> frozenset[Symbol]:
             case _:
                 raise VenueProtocolError(f"{source}: not a pair: {_quote(entry)}")
         symbol = split_name(name)
-        if symbol is not None and (symbol.base, symbol.quote) == (base, quote):
-            symbols.add(symbol)
-    return frozenset(symbols)
+        if symbol is None or (symbol.base, symbol.quote) != (base, quote):
+            continue
+        if symbol in pairs:
+            raise VenueProtocolError(f"{source}: more than one {name}")
+        pairs[symbol] = entry
+    return pairs
 
 
-def _read_json(body: bytes, source: str) -> Any:  # noqa: ANN401 - JSON may be anything
+def read_json(body: bytes, source: str) -> Any:  # noqa: ANN401 - JSON may be anything
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -7,11 +7,21 @@ from markethub.domain.support import VENUE_NAMES, DataKind
 from markethub.domain.symbol import Account
 from markethub.ports.budget import BudgetPool
 from markethub.ports.keys import ApiKey
-from markethub.ports.venue import AccountSource, KlineArchive, KlineSource, MarketSource, Venue, VenueLimits
+from markethub.ports.venue import (
+    AccountSource,
+    KlineArchive,
+    KlineSource,
+    MarketSource,
+    Sessions,
+    Venue,
+    VenueLimits,
+)
+from markethub.venues.gate.archive import GateArchive
 from markethub.venues.gate.client import CANDLESTICKS_PATH, GateKlines
 from markethub.venues.gate.directory import CURRENCY_PAIRS, Directory
-from markethub.venues.gate.errors import REST_FAULTS
+from markethub.venues.gate.errors import BULK_FAULTS, REST_FAULTS
 from markethub.venues.gate.limits import REQUESTS_PER_WINDOW, WINDOW_S
+from markethub.venues.gate.market import ORDER_BOOK_PATH, TICKERS_PATH, GateMarket
 from markethub.venues.gate.names import CODE
 from markethub.venues.gate.options import GateOptions
 from markethub.venues.gate.parse import parse_server_time
@@ -20,11 +30,14 @@ from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.caller import RetryPolicy, VenueCaller
 from markethub.venues.transport.request import Question
 from markethub.venues.transport.server_clock import ServerClock
-from markethub.venues.transport.session import Timeouts
+from markethub.venues.transport.session import Timeouts, VenueSession
 
 _CONNECT_S = 10.0
+_DOWNLOAD_S = 600.0
+_DOWNLOADS = 8  # at once
 
 _SERVER_TIME = Question(path="/spot/time", weight=1, subject="server time", max_bytes=4096)
+_PATHS = (_SERVER_TIME.path, CURRENCY_PAIRS.path, CANDLESTICKS_PATH, TICKERS_PATH, ORDER_BOOK_PATH)
 
 
 class GateVenue:
@@ -32,7 +45,10 @@ class GateVenue:
 
     code: str = CODE
     name: str = VENUE_NAMES[CODE]
-    kinds: frozenset[DataKind] = frozenset({DataKind.KLINE})
+    sessions: Sessions | None = None
+    kinds: frozenset[DataKind] = frozenset(
+        {DataKind.KLINE, DataKind.SYMBOL, DataKind.TICKER, DataKind.ORDERBOOK}
+    )
 
     def __init__(self, options: GateOptions, pool: BudgetPool | None = None) -> None:
         connect_s = min(_CONNECT_S, options.request_timeout_s)
@@ -45,7 +61,7 @@ class GateVenue:
                 window_s=WINDOW_S,
                 pool=pool,
             )
-            for path in (_SERVER_TIME.path, CURRENCY_PAIRS.path, CANDLESTICKS_PATH)
+            for path in _PATHS
         }
         self._session = GateSession(
             CODE,
@@ -62,8 +78,16 @@ class GateVenue:
         self._directory = Directory(callers[CURRENCY_PAIRS.path])
         self._clock = ServerClock(self._ask_time, self._sync)
         self.klines: KlineSource = GateKlines(callers[CANDLESTICKS_PATH], self._directory, self._clock)
-        self.kline_archive: KlineArchive | None = None
-        self.market: MarketSource | None = None
+        # No limit of requests is documented for the files' host.
+        self._bulk_budget = WeightBudget(f"{CODE} bulk files", limit=None, max_in_flight=_DOWNLOADS)
+        self._archive = _open_archive(options, self._bulk_budget, policy) if options.bulk_files else None
+        self.kline_archive: KlineArchive | None = self._archive
+        self.market: MarketSource | None = GateMarket(
+            tickers=callers[TICKERS_PATH],
+            order_book=callers[ORDER_BOOK_PATH],
+            directory=self._directory,
+            clock=self._clock,
+        )
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:  # noqa: ARG002
         raise InputError(f"account {account}: no account data of {CODE} is supported")
@@ -73,12 +97,15 @@ class GateVenue:
         return await self._clock.measure_ms()
 
     def limits(self) -> list[VenueLimits]:
-        return [budget.state() for budget in self._budgets.values()]
+        bulk = [] if self._archive is None else [self._bulk_budget]
+        return [budget.state() for budget in (*self._budgets.values(), *bulk)]
 
     async def close(self) -> None:
         await self._directory.close()
         await self._clock.close()
         await self._session.close()
+        if self._archive is not None:
+            await self._archive.close()
 
     def _sync(self, server_ms: int) -> None:
         for budget in self._budgets.values():
@@ -86,6 +113,18 @@ class GateVenue:
 
     async def _ask_time(self) -> int:
         return parse_server_time(await self._time_caller.ask(_SERVER_TIME))
+
+
+def _open_archive(options: GateOptions, budget: WeightBudget, policy: RetryPolicy) -> GateArchive:
+    connect_s = min(_CONNECT_S, options.request_timeout_s)
+    session = VenueSession(
+        CODE,
+        options.bulk_url,
+        # A file may take its time as long as it keeps coming.
+        Timeouts(connect_s, options.request_timeout_s, _DOWNLOAD_S),
+        compressed=False,
+    )
+    return GateArchive(VenueCaller(session, budget, BULK_FAULTS, policy))
 
 
 def create_venue(options: Mapping[str, str], pool: BudgetPool | None = None) -> Venue:

@@ -1,0 +1,1 @@
+"""Bars of stocks from CSV or Parquet files."""

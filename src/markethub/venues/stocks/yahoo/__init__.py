@@ -1,0 +1,1 @@
+"""Bars of stocks from Yahoo's chart endpoint."""

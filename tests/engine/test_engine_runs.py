@@ -12,6 +12,7 @@ from markethub.domain.errors import (
     ConflictError,
     InputError,
     NotFoundError,
+    StoreError,
     VenueRefusedError,
     VenueThrottledError,
     VenueUnavailableError,
@@ -69,6 +70,25 @@ async def test_an_execution_runs_from_request_to_honest_counts(bureau: Bureau) -
     assert engine.metrics.enqueued == 1
     assert engine.metrics.finished == {ExecutionStatus.SUCCESS: 1}
     assert (engine.metrics.chunks_done, engine.metrics.stale) == (3, 0)
+
+
+async def test_what_failed_attempts_had_done_stays_counted(bureau: Bureau) -> None:
+    async def do_run(chunk: RunningChunk, log: WorkLog) -> Counters:
+        chunk.counters["inserted"] += 7
+        if chunk.key == "broken":
+            chunk.counters["odd"] = "not a number"  # type: ignore[assignment]
+            raise StoreError("for ever")
+        if chunk.key == "lost" or chunk.attempt < 3:
+            raise VenueUnavailableError("reset")
+        return chunk.counters
+
+    engine = await bureau.started(ScriptedHandler(do_run), max_attempts=4)
+    execution_id = await engine.enqueue(bureau.request("good", "lost", "broken"))
+    ended = await engine.wait(execution_id, 30)
+    assert ended.status is ExecutionStatus.FAILURE
+    assert ended.result is not None
+    # three attempts of the good one, four of the lost one; what cannot be counted is left out
+    assert ended.result["inserted"] == 7 * 3 + 7 * 4
 
 
 async def test_two_thousand_chunks(bureau: Bureau) -> None:

@@ -120,6 +120,7 @@ class Bench:
                 claimed.execution_id,
                 claimed.claims,
                 ending,
+                _countable(chunk.counters),
                 error=error,
                 retry_after_s=retry_after_s,
             )
@@ -223,6 +224,14 @@ class Bench:
 
 def _error_text(text: str) -> str:
     return clean_text(text, _MAX_ERROR_CHARS)
+
+
+def _countable(counters: Counters) -> dict[str, int]:
+    """What can be stored of unchecked counters: a failed attempt must not fail again by them."""
+    try:
+        return _check_counters(counters)
+    except (TypeError, ValueError, MarketHubError):
+        return {}
 
 
 def _check_counters(counters: Counters) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What the engine runs: an execution is planned into chunks, chunks are run, counters are summed."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -56,7 +57,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class RunningChunk:
-    """A claimed chunk as its handler sees it; ``attempt`` counts from 1."""
+    """A claimed chunk as its handler sees it; ``attempt`` counts from 1.
+
+    ``counters`` are the handler's to fill as it goes: what an attempt had done when it failed stays counted.
+    An attempt that ends well counts what ``run`` returns, which may be these.
+    """
 
     id: int
     execution_id: int
@@ -65,6 +70,7 @@ class RunningChunk:
     queue: str
     parameters: Parameters
     attempt: int
+    counters: Counter[str] = field(default_factory=Counter)
 
 
 class WorkLog(Protocol):

@@ -196,6 +196,8 @@ class Settler:
             move = self._move(end, chunk.attempts, chunk.crashes)
             changes.append(_change(chunk, move, now_ms))
             if move.verdict is Verdict.AGAIN:
+                if end.counters:
+                    progressed[chunk.execution_id] = _count(before, end)
                 text = _again_text(f"Chunk {chunk.key}", end, move, chunk.worker_id)
                 self._note_again(end, move, self._line(before, text, now_ms), settlement)
                 continue
@@ -292,12 +294,15 @@ def _change(chunk: ChunkState, move: Move, now_ms: int) -> ChunkChange:
 
 def _progress(before: ExecutionState, move: Move, end: ChunkEnd) -> ExecutionState:
     done = move.verdict is Verdict.DONE
-    counters = dict(before.counters)
-    for name, value in end.counters.items() if done else ():
-        counters[name] = counters.get(name, 0) + value
     return replace(
-        before,
+        _count(before, end),
         chunks_done=before.chunks_done + done,
         chunks_failed=before.chunks_failed + (not done),
-        counters=counters,
     )
+
+
+def _count(before: ExecutionState, end: ChunkEnd) -> ExecutionState:
+    counters = dict(before.counters)
+    for name, value in end.counters.items():
+        counters[name] = counters.get(name, 0) + value
+    return replace(before, counters=counters)

@@ -15,7 +15,12 @@ from sqlalchemy.engine import make_url
 from markethub.control.database import Database, open_database
 
 # Before anything imports them: their assertions explain themselves only if rewritten.
-pytest.register_assert_rewrite("markethub.testing.source_contract", "markethub.testing.store_contract")
+pytest.register_assert_rewrite(
+    "markethub.testing.record_contract",
+    "markethub.testing.record_model",
+    "markethub.testing.source_contract",
+    "markethub.testing.store_contract",
+)
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("markethub", deadline=None)

@@ -38,6 +38,7 @@ class HubProcess:
 
     data_dir: Path
     sandbox_url: str
+    settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -54,7 +55,7 @@ class HubProcess:
             "MARKETHUB_VENUES__GIO__BASE_URL": f"{self.sandbox_url}/api/v4",
         }
         arguments = ["serve", "--data-dir", str(self.data_dir), "--port", "0"]
-        self.process = start_command(arguments, self.log, venue)
+        self.process = start_command(arguments, self.log, venue | self.settings)
 
     def wait_until_ready(self) -> None:
         end_s = time.monotonic() + START_S

@@ -11,33 +11,49 @@ from typing import cast
 import structlog
 
 from markethub.config import Settings
+from markethub.control.budgets import ControlBudgetPool
 from markethub.control.database import Database, open_database
 from markethub.control.jobs import JobSpec, ensure_jobs
 from markethub.control.subscriptions import replace_subscriptions
 from markethub.domain.errors import InputError, StoreError
-from markethub.domain.support import SUPPORT, DataKind, Support
+from markethub.domain.support import ACCOUNT_KINDS, SUPPORT, DataKind, Support
 from markethub.domain.symbol import Symbol
 from markethub.engine.engine import Engine
 from markethub.engine.settings import EngineSettings
-from markethub.jobs import kline_backfill
-from markethub.jobs.kline_backfill import KlineBackfillHandler
+from markethub.jobs.accounts import AccountAccess
+from markethub.jobs.handlers import create_handlers
+from markethub.keys import ConfiguredKeys
+from markethub.ports.budget import BudgetPool
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue, VenueFactory
+from markethub.services.accounts import AccountBook
 from markethub.services.hub import Hub
 from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store
 
 VENUE_GROUP = "markethub.venues"
 MAINTENANCE_S = 60.0
 
-JOBS = (
+_DESCRIPTIONS = {
+    DataKind.KLINE: "Backfill klines on request",
+    DataKind.SYMBOL: "Update listings on request",
+    DataKind.BALANCE: "Take a snapshot of balances on request",
+    DataKind.ORDER: "Backfill orders on request",
+    DataKind.FILL: "Backfill fills on request",
+    DataKind.TRANSFER: "Backfill deposits, withdrawals and internal moves on request",
+    DataKind.ORDERBOOK: "Take a snapshot of order books on request",
+    DataKind.TICKER: "Take a snapshot of tickers on request",
+}
+
+JOBS = tuple(
     JobSpec(
-        name=kline_backfill.JOB_NAME,
-        job_type=DataKind.KLINE,
+        name=kind.backfill_job,
+        job_type=kind,
         job_category="backfill",
-        description="Backfill klines on request",
+        description=description,
         max_instances=100,
-    ),
+    )
+    for kind, description in _DESCRIPTIONS.items()
 )
 
 _log = structlog.get_logger("markethub.app")
@@ -52,16 +68,37 @@ def open_store(path: str | Path, *, read_only: bool = True) -> SeriesStore:
     return open_duckdb_store(place / "market.duckdb" if place.is_dir() else place, read_only=read_only)
 
 
-def load_venues(options: Mapping[str, Mapping[str, str]]) -> dict[str, Venue]:
-    """One venue per entry point of the group ``markethub.venues``, with its options from the settings."""
+def load_venues(options: Mapping[str, Mapping[str, str]], pool: BudgetPool | None = None) -> dict[str, Venue]:
+    """One venue per entry point of the group ``markethub.venues``, with its options from the settings.
+
+    Without a ``pool`` the venues' budgets are this process's own.
+    """
     factories = {point.name: point for point in entry_points(group=VENUE_GROUP)}
     for code in options:
         if code not in factories:
             known = ", ".join(sorted(factories))
             raise InputError(f"setting venues.{code}: no adapter for it is installed; there are {known}")
     return {
-        code: cast("VenueFactory", point.load())(options.get(code, {})) for code, point in factories.items()
+        code: cast("VenueFactory", point.load())(options.get(code, {}), pool)
+        for code, point in factories.items()
     }
+
+
+def open_accounts(settings: Settings, venues: Mapping[str, Venue]) -> AccountAccess:
+    """The configured accounts on ``venues``; InputError names one whose exchange has no account data for us.
+
+    No key is read yet.
+    """
+    keys = ConfiguredKeys.of(settings.accounts)
+    support = _support(venues)
+    for account in keys.accounts():
+        if not support.get(account.venue, frozenset()) & ACCOUNT_KINDS:
+            able = ", ".join(code for code, kinds in support.items() if kinds & ACCOUNT_KINDS)
+            raise InputError(
+                f"setting accounts.{account}: exchange {account.venue} has no account data; those that have "
+                f"it are {able}"
+            )
+    return AccountAccess(venues, keys)
 
 
 @asynccontextmanager
@@ -78,13 +115,16 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
         stack.push_async_callback(asyncio.to_thread, store.close)
         database = await open_database(settings.control_url)
         stack.push_async_callback(database.close)
-        venues = load_venues(settings.venues)
+        pool = ControlBudgetPool(database)
+        stack.push_async_callback(pool.close)
+        venues = load_venues(settings.venues, pool)
         for venue in venues.values():
             stack.push_async_callback(venue.close)
+        access = open_accounts(settings, venues)
         await _mirror_settings(database, settings, clock())
         engine = Engine(
             database,
-            {kline_backfill.JOB_NAME: KlineBackfillHandler(venues, store, clock)},
+            create_handlers(venues=venues, access=access, store=store, records=store.records, clock=clock),
             EngineSettings(
                 concurrency=settings.workers.concurrency,
                 lease_s=settings.workers.lease_s,
@@ -97,9 +137,11 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
         stack.push_async_callback(_stop, asyncio.create_task(_maintain(store)))
         yield Hub(
             store=store,
+            records=store.records,
             database=database,
             engine=engine,
             venues=venues,
+            accounts=AccountBook(access, clock),
             support=_support(venues),
             clock=clock,
             max_read_rows=settings.store.max_read_rows,
@@ -132,4 +174,6 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 
 def _support(venues: Mapping[str, Venue]) -> Support:
-    return SUPPORT | {code: venue.kinds for code, venue in venues.items() if code not in SUPPORT}
+    """What can be backfilled on request; stocks, whose codes have two letters, are kept by DMS."""
+    others = {code: venue.kinds for code, venue in venues.items() if code not in SUPPORT and len(code) == 3}
+    return SUPPORT | others

@@ -3,10 +3,19 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -18,14 +27,15 @@ from pydantic_settings import (
 
 from markethub.domain.errors import InputError
 from markethub.domain.support import DataKind, check_support
-from markethub.domain.symbol import Symbol, parse_root_symbol
+from markethub.domain.symbol import Account, Symbol, parse_root_symbol
 
 FILE_NAME = "markethub.toml"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What stands under a wrong name may be a secret: no error quotes it.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(_Section):
@@ -61,11 +71,32 @@ class WorkerSettings(_Section):
     backfill_timeout_s: Annotated[float, Field(gt=0)] | None = None
 
 
+class AccountSettings(_Section):
+    """Where the key of one account is: exactly one of the two; never the key itself.
+
+    ``key_env = "OKX_MM01"`` means the variables ``OKX_MM01_KEY``, ``OKX_MM01_SECRET`` and, where the exchange
+    has one, ``OKX_MM01_PASSPHRASE``. ``key_file`` is a TOML file with ``key``, ``secret`` and ``passphrase``.
+    """
+
+    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")] | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        if (self.key_env is None) == (self.key_file is None):
+            raise ValueError("name exactly one of key_env and key_file")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything a node is told. Unknown keys are refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MARKETHUB_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="MARKETHUB_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("markethub"))
@@ -75,6 +106,7 @@ class Settings(BaseSettings):
     workers: WorkerSettings = WorkerSettings()
     venues: dict[str, dict[str, str]] = {}
     subscriptions: dict[str, list[str]] = {}
+    accounts: dict[str, AccountSettings] = {}
 
     @field_validator("venues", "subscriptions", mode="before")
     @classmethod
@@ -90,6 +122,24 @@ class Settings(BaseSettings):
             for symbols in value.values():
                 for symbol in symbols:
                     parse_root_symbol(symbol)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("accounts", mode="before")
+    @classmethod
+    def _spell_accounts(cls, value: object) -> object:
+        # As above; in a file an account's own name may well be in lower case, its exchange never is.
+        if not isinstance(value, dict):
+            return value
+        return {name if name[:1].isupper() else name.upper(): item for name, item in value.items()}
+
+    @field_validator("accounts")
+    @classmethod
+    def _check_accounts(cls, value: dict[str, AccountSettings]) -> dict[str, AccountSettings]:
+        try:
+            for name in value:
+                Account.parse(name)
         except InputError as error:
             raise ValueError(str(error)) from error
         return value

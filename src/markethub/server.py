@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from pathlib import Path
 
 import orjson
@@ -59,7 +59,8 @@ def run_server(settings: Settings, announce: Announce) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket, announce: Announce) -> None:
-    async with open_hub(settings) as hub:
+    # Keys are checked beside everything else: an exchange that is away delays nothing.
+    async with open_hub(settings) as hub, _meanwhile(hub.accounts.check()):
         await _ensure_admin_token(hub, settings.data_dir, announce)
         server = _Uvicorn(
             uvicorn.Config(
@@ -81,6 +82,18 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Announce
             tasks.create_task(_stay_registered(server, settings.data_dir, url))
             announce(f"MarketHub listens on {url}, its data in {settings.data_dir}; docs at {url}/docs")
         announce("Draining: running work finishes, or goes back to the queue")
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
+    """Do ``work`` beside the block, and cancel what of it is left at the block's end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _bind(settings: Settings) -> socket.socket:

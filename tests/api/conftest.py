@@ -9,8 +9,9 @@ import httpx2
 import pyarrow as pa
 import pytest
 
+from markethub.app import JOBS
 from markethub.control.database import open_database
-from markethub.control.jobs import JobSpec, ensure_jobs
+from markethub.control.jobs import ensure_jobs
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.support import SUPPORT
@@ -19,13 +20,15 @@ from markethub.domain.times import parse_time
 from markethub.engine.engine import Engine
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.engine.settings import EngineSettings
-from markethub.jobs import kline_backfill
+from markethub.jobs.accounts import AccountAccess
 from markethub.ports.clock import system_clock
 from markethub.ports.store import Coverage
+from markethub.services.accounts import AccountBook
 from markethub.services.hub import Hub
 from markethub.stores.memory import MemorySeriesStore
 from markethub.tables.klines import KLINES
 from tests.api.served_hub import ServedHub, served_hub
+from tests.api.stored_records import Accounts, store_records
 
 _START_MS = parse_time("2024-01-01")
 _SERIES = Series(Symbol.parse("BTC_USDT.BNC"), Interval.H1)
@@ -49,18 +52,20 @@ class _Parked:
 async def _open_hub(folder: Path) -> AsyncIterator[Hub]:
     store = MemorySeriesStore()
     database = await open_database(f"sqlite:///{folder / 'control.sqlite'}")
-    spec = JobSpec(kline_backfill.JOB_NAME, "kline", "backfill", "Backfill klines on request")
     async with database.begin() as connection:
-        await ensure_jobs(connection, [spec], system_clock())
-    engine = Engine(database, {kline_backfill.JOB_NAME: _Parked()}, EngineSettings(grace_s=0))
+        await ensure_jobs(connection, JOBS, system_clock())
+    engine = Engine(database, {job.name: _Parked() for job in JOBS}, EngineSettings(grace_s=0))
     _store_bars(store)
+    store_records(store.records)
     await engine.start()
     try:
         yield Hub(
             store=store,
+            records=store.records,
             database=database,
             engine=engine,
             venues={},
+            accounts=AccountBook(AccountAccess({}, Accounts()), system_clock),
             support=SUPPORT,
             clock=system_clock,
             max_read_rows=1000,

@@ -7,6 +7,13 @@ import pytest
 
 ROUTES = [
     ("POST", "/api/v1/backfill/klines", "write:backfill"),
+    ("POST", "/api/v1/backfill/symbols", "write:backfill"),
+    ("POST", "/api/v1/backfill/balances", "write:backfill"),
+    ("POST", "/api/v1/backfill/orders", "write:backfill"),
+    ("POST", "/api/v1/backfill/fills", "write:backfill"),
+    ("POST", "/api/v1/backfill/transfers", "write:backfill"),
+    ("POST", "/api/v1/backfill/orderbook", "write:backfill"),
+    ("POST", "/api/v1/backfill/ticker", "write:backfill"),
     ("GET", "/api/v1/jobs/executions", "read:jobs"),
     ("GET", "/api/v1/executions/1", "read:jobs"),
     ("POST", "/api/v1/executions/1/cancel", "write:backfill"),
@@ -14,6 +21,16 @@ ROUTES = [
     ("GET", "/api/v1/klines", "read:data"),
     ("GET", "/api/v1/klines/holes", "read:data"),
     ("GET", "/api/v1/series", "read:data"),
+    ("GET", "/api/v1/symbols", "read:data"),
+    ("GET", "/api/v1/tickers", "read:data"),
+    ("GET", "/api/v1/orderbooks", "read:data"),
+    ("GET", "/api/v1/balances", "read:data"),
+    ("GET", "/api/v1/orders", "read:data"),
+    ("GET", "/api/v1/fills", "read:data"),
+    ("GET", "/api/v1/transfers", "read:data"),
+    ("GET", "/api/v1/rejects", "read:data"),
+    ("GET", "/api/v1/accounts", "read:jobs"),
+    ("GET", "/api/v1/limits", "read:jobs"),
 ]
 SCOPES = ["read:data", "read:jobs", "read:logs", "write:backfill", "read:dms", "write:dms"]
 

@@ -11,6 +11,25 @@ from markethub.api.docs import render_docs
 
 ERRORS = {
     ("post", "/api/v1/backfill/klines"): {401, 403, 413, 422, 500, 503},
+    **{
+        ("post", f"/api/v1/backfill/{kind}"): {401, 403, 413, 422, 500, 503}
+        for kind in ("symbols", "balances", "orders", "fills", "transfers", "orderbook", "ticker")
+    },
+    **{
+        ("get", f"/api/v1/{table}"): {401, 403, 422, 500, 503}
+        for table in (
+            "symbols",
+            "tickers",
+            "orderbooks",
+            "balances",
+            "orders",
+            "fills",
+            "transfers",
+            "rejects",
+        )
+    },
+    ("get", "/api/v1/accounts"): {401, 403, 500, 503},
+    ("get", "/api/v1/limits"): {401, 403, 500, 503},
     ("get", "/api/v1/jobs/executions"): {401, 403, 422, 500, 503},
     ("get", "/api/v1/executions/{execution_id}"): {401, 403, 404, 422, 500, 503},
     ("post", "/api/v1/executions/{execution_id}/cancel"): {401, 403, 404, 409, 422, 500, 503},

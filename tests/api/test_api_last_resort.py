@@ -22,8 +22,8 @@ def hub() -> Hub:
     """A hub whose parts are never asked: each test replaces the service."""
     nothing: Any = None
     return Hub(
-        store=nothing, database=nothing, engine=nothing, venues={}, support={}, clock=lambda: 0,
-        max_read_rows=1, backfill_timeout_s=None,
+        store=nothing, records=nothing, database=nothing, engine=nothing, venues={}, accounts=nothing,
+        support={}, clock=lambda: 0, max_read_rows=1, backfill_timeout_s=None,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from markethub import DataHub
 from markethub.cli.main import run
 from tests.cli.invocation import Outcome, Run
 from tests.hub_process import START_S, HubProcess, start_command
+from tests.sandbox_keys import key_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
             assert time.monotonic() < end_s, log.read_text()
             time.sleep(0.05)
         sandbox_url = next(word.rstrip(";") for word in log.read_text().split() if word.startswith("http://"))
-        hub = HubProcess(folder / "data", sandbox_url)
+        hub = HubProcess(folder / "data", sandbox_url, key_variables())
         hub.start()
         try:
             with hub.client() as client:

@@ -5,11 +5,10 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pandas as pd
 import polars as pl
@@ -29,41 +28,8 @@ from markethub.domain.errors import (
     UnavailableError,
 )
 from markethub.tables.klines import KLINES
-from tests.client.scripted_server import Reply, ScriptedServer, Seen
-
-TOKEN = "mh_abcd1234_secret"
-
-
-class Caller:
-    """Calls a method of either client by name, and waits for its answer."""
-
-    def __init__(self, kind: str, url: str, timeout_s: float) -> None:
-        self._runner = asyncio.Runner() if kind == "asyncio" else None
-        client_type = AsyncDataHub if kind == "asyncio" else DataHub
-        self.client: Any = client_type(url, TOKEN, timeout_s=timeout_s)
-
-    def __call__(self, method: str, *arguments: object, **named: object) -> Any:  # noqa: ANN401  (any method's answer)
-        found = getattr(self.client, method)(*arguments, **named)
-        return found if self._runner is None else self._runner.run(found)
-
-    def close(self) -> None:
-        self("close")
-        if self._runner is not None:
-            self._runner.close()
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    scripted = ScriptedServer()
-    yield scripted
-    scripted.stop()
-
-
-@pytest.fixture(params=["blocking", "asyncio"])
-def call(request: pytest.FixtureRequest, server: ScriptedServer) -> Iterator[Caller]:
-    caller = Caller(request.param, server.url, timeout_s=5)
-    yield caller
-    caller.close()
+from tests.client.caller import TOKEN, Caller, query_of
+from tests.client.scripted_server import Reply, ScriptedServer
 
 
 @pytest.fixture
@@ -78,10 +44,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("markethub.client.datahub.time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr("markethub.client.async_datahub.asyncio", SimpleNamespace(sleep=wait))
     return waited
-
-
-def query_of(seen: Seen) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(seen.path).query).items()}
 
 
 def execution(status: str) -> Mapping[str, object]:
@@ -349,6 +311,14 @@ def test_a_closed_client_opens_again(call: Caller, server: ScriptedServer) -> No
     call("close")
     call("series")
     assert len(server.seen) == 2
+
+
+def test_limits_are_asked_for(call: Caller, server: ScriptedServer) -> None:
+    answer = {"data": [{"exchange": "BNC", "budget": "request weight", "used": 1}]}
+    server.replies = [Reply.json(answer)]
+    assert call("limits") == answer
+    (seen,) = server.seen
+    assert (seen.method, seen.path) == ("GET", "/api/v1/limits")
 
 
 def test_threads_share_one_client(server: ScriptedServer) -> None:

@@ -18,10 +18,13 @@ from markethub.domain.errors import (
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span, merge, span_or_none
 from markethub.domain.symbol import Series, Symbol
+from markethub.domain.times import format_time
 from markethub.jobs.kline_fetch import SETTLING_MS, KlineFetch, NoArchive
+from markethub.jobs.quarantine import Quarantine
 from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlinePage
 from markethub.stores.memory import MemorySeriesStore
-from markethub.tables.klines import KLINES, cut_klines, open_times_ms
+from markethub.tables.klines import KLINES, open_times_ms
+from markethub.tables.rejects import REJECTS, Reject
 
 HOUR_MS = 3_600_000
 SERIES = Series(Symbol.parse("BTC_USDT.BNC"), Interval.H1)
@@ -44,6 +47,12 @@ def hours_of(bars: pa.Table) -> list[int]:
     return [time // HOUR_MS for time in open_times_ms(bars).to_pylist()]
 
 
+def rejects_of(hours: Sequence[int], bad: set[int]) -> tuple[Reject, ...]:
+    """The bad ones among the hours of a page or file."""
+    spans = [Span(hour * HOUR_MS, (hour + 1) * HOUR_MS) for hour in hours if hour in bad]
+    return tuple(Reject(format_time(span.start_ms), span, "close is NaN", "[...]") for span in spans)
+
+
 class SilentLog:
     def debug(self, message: str) -> None: ...
     def info(self, message: str) -> None: ...
@@ -61,6 +70,7 @@ class Exchange:
     asked: list[Span] = field(default_factory=list)
     broken_after: int | None = None
     label: str = "rest"
+    bad: set[int] = field(default_factory=set)
 
     def reach_ms(self, interval: Interval, now_ms: int) -> int | None:
         return None
@@ -77,11 +87,10 @@ class Exchange:
         closed = span_or_none(span.start_ms, min(span.end_ms, self.closed * HOUR_MS))
         if closed is None:
             return KlinePage(bars_at([]), None)
-        found = cut_klines(bars_at(self.hours), closed)
-        if len(found) < PAGE:
-            return KlinePage(found, closed)
-        page = found.slice(0, PAGE)
-        return KlinePage(page, Span(span.start_ms, open_times_ms(page)[-1].as_py() + HOUR_MS))
+        found = [hour for hour in self.hours if hour * HOUR_MS in closed]
+        page = found[:PAGE]
+        covered = Span(span.start_ms, (page[-1] + 1) * HOUR_MS) if len(page) == PAGE else closed
+        return KlinePage(bars_at(sorted(set(page) - self.bad)), covered, rejects_of(page, self.bad))
 
 
 @dataclass
@@ -93,6 +102,7 @@ class Archive:
     corrupt: set[str] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
     fetched: list[str] = field(default_factory=list)
+    bad: set[int] = field(default_factory=set)
 
     def files(self, series: Series, span: Span, now_ms: int) -> Sequence[ArchiveFile]:
         whole = [self._file(start, MONTH) for start in range(0, WORLD - MONTH, MONTH)]
@@ -110,7 +120,8 @@ class Archive:
         if file.path in self.corrupt:
             raise ChecksumMismatchError("sha256 differs")
         inside = [hour for hour in self.hours if hour * HOUR_MS in file.span and hour not in self.lost]
-        return ArchivedBars(bars_at(inside), "ab12")
+        sound = [hour for hour in inside if hour not in self.bad]
+        return ArchivedBars(bars_at(sound), "ab12", rejects_of(inside, self.bad))
 
     @staticmethod
     def _file(start: int, width: int) -> ArchiveFile:
@@ -118,7 +129,11 @@ class Archive:
 
 
 def fetcher(source: Exchange, archive: KlineArchive, store: MemorySeriesStore) -> KlineFetch:
-    return KlineFetch(SERIES, source, archive, store, lambda: WORLD * HOUR_MS + SETTLING_MS, SilentLog())
+    def clock() -> int:
+        return WORLD * HOUR_MS + SETTLING_MS
+
+    quarantine = Quarantine(store.records, clock)
+    return KlineFetch(SERIES, source, archive, store, clock, SilentLog(), quarantine)
 
 
 def covered(store: MemorySeriesStore) -> list[Span]:
@@ -164,6 +179,40 @@ async def test_an_interrupted_fetch_claims_only_what_it_has(
     stored = set(hours_of(store.read(SERIES)))
     for part in covered(store):
         assert {hour for hour in existing if hour * HOUR_MS in part} <= stored
+
+
+everywhere = st.sets(st.integers(0, WORLD - 1), max_size=6)
+
+
+@given(hours, paths, st.tuples(everywhere, everywhere), st.booleans(), spans)
+async def test_bars_that_make_no_sense_are_neither_stored_nor_covered_until_they_do(
+    existing: list[int], missing: set[str], bad_hours: tuple[set[int], set[int]], listed: bool, span: Span
+) -> None:
+    store = MemorySeriesStore()
+    bad, only_archived = set(bad_hours[0]), bad_hours[1]
+    source = Exchange(existing, bad=set(bad), is_listed=listed)
+    archive = Archive(existing, missing, bad=bad | only_archived)
+    fetch = fetcher(source, archive, store)
+    with contextlib.suppress(SymbolNotListedError):
+        await (fetch.fetch(span) if listed else fetch.fetch_archived(span))
+    kept_out = bad if listed else bad | only_archived
+    stored = set(hours_of(store.read(SERIES)))
+    assert not stored & kept_out
+    for part in covered(store):
+        inside = {hour for hour in existing if hour * HOUR_MS in part}
+        assert inside <= stored, "nothing that was kept out is covered"
+    rejected = store.records.read_records(REJECTS).to_pylist()
+    assert {row["owner"] for row in rejected} <= {str(SERIES)}
+    told = {int(row["time"].timestamp() * 1000) // HOUR_MS for row in rejected}
+    assert told <= kept_out & set(existing)
+    assert fetch.counters["rejected"] >= len(told)
+    if listed:
+        assert told == {hour for hour in kept_out & set(existing) if hour * HOUR_MS in span}
+        source.bad.clear()
+        archive.bad.clear()
+        await fetcher(source, archive, store).fetch(span)
+        assert {hour for hour in existing if hour * HOUR_MS in span} <= set(hours_of(store.read(SERIES)))
+        assert any(span.intersect(part) == span for part in covered(store))
 
 
 async def test_the_second_fetch_asks_nobody() -> None:
@@ -250,7 +299,7 @@ async def test_a_bar_that_has_just_closed_is_stored_and_asked_for_once_more() ->
 async def test_an_unlisted_symbol_gets_what_the_archive_has_and_says_what_is_missing() -> None:
     store = MemorySeriesStore()
     existing = list(range(24, 72))
-    archive = Archive(existing, missing={"0+24", "72+24", "96+6", "102+6", "108+6"})
+    archive = Archive(existing, missing={"0+24", "18+6", "72+24", "90+6", "96+6", "102+6", "108+6"})
     source = Exchange([], is_listed=False)
     with pytest.raises(SymbolNotListedError, match=r"BNC does not list BTC_USDT\.BNC") as caught:
         await fetcher(source, archive, store).fetch_archived(Span(0, WORLD * HOUR_MS))

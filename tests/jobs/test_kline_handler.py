@@ -6,6 +6,7 @@ from markethub.domain.times import parse_time
 from markethub.engine.handler import RunningExecution
 from markethub.jobs.kline_backfill import KlineBackfillHandler
 from markethub.jobs.kline_plan import KlineBackfill
+from markethub.jobs.quarantine import Quarantine
 from markethub.stores.memory import MemorySeriesStore
 
 NOW_MS = parse_time("2026-06-15T10:20:30Z")
@@ -28,7 +29,8 @@ def execution(*symbols: str) -> RunningExecution:
 
 
 async def test_a_symbol_whose_exchange_has_no_adapter_is_a_failure_that_names_it() -> None:
-    handler = KlineBackfillHandler({}, MemorySeriesStore(), lambda: NOW_MS)
+    store = MemorySeriesStore()
+    handler = KlineBackfillHandler({}, store, lambda: NOW_MS, Quarantine(store.records, lambda: NOW_MS))
     plan = await handler.plan(execution("BTC_USDT.BNC", "ETH_USDT.OKX"), SilentLog())
     assert plan.chunks == []
     assert dict(plan.failures) == {

@@ -50,7 +50,14 @@ async def test_requests_and_replies_are_counted_and_reset(browse: StartSandbox) 
     assert stats["replies"][KLINES] == {"200": 3, "400": 1}
     assert stats["replies"]["(unknown path)"] == {"404": 1}
     (client,) = stats["limits"]["binance"].values()
-    assert client == {"used_weight_1m": 8, "raw_requests_5m": 4, "bans": 0, "banned_until_ms": None}
+    assert client == {
+        "used_weight_1m": 8,
+        "weight_windows": [],
+        "refusals": 0,
+        "raw_requests_5m": 4,
+        "bans": 0,
+        "banned_until_ms": None,
+    }
     assert browser.sandbox.stats.requests[KLINES] == 4
     assert browser.sandbox.stats.replies[KLINES, 400] == 1
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from markethub.api import backfill, docs, executions, health, logs, metrics, series
+from markethub.api import accounts, backfill, docs, executions, health, limits, logs, metrics, records, series
 from markethub.api.errors import install_error_handlers
 from markethub.api.metrics import RequestMetrics
 from markethub.api.trace import RequestTrace
@@ -39,6 +39,6 @@ def create_api(hub: Hub | None = None, *, lifespan: "Lifespan[FastAPI] | None" =
     app.state.request_metrics = RequestMetrics()
     app.add_middleware(RequestTrace, metrics=app.state.request_metrics)
     install_error_handlers(app)
-    for room in (backfill, executions, logs, series, health, metrics, docs):
+    for room in (backfill, executions, logs, series, records, accounts, limits, health, metrics, docs):
         app.include_router(room.router)
     return app

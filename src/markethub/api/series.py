@@ -70,7 +70,8 @@ async def read_klines(
 async def find_holes(hub: OpenHub, query: Annotated[SpanQuery, Query()]) -> HoleList:
     """The runs of bars that are not stored, each with the reason. Scope `read:data`.
 
-    `not_fetched`: nobody asked the venue yet, or asking failed. `venue_gap`: the venue has no such bars.
+    `not_fetched`: nobody asked the venue yet, or asking failed. `rejected`: its bar made no sense and was
+    kept out; see `/api/v1/rejects`. `venue_gap`: the venue has no such bars.
     `before_first_bar`: the venue's data begins later.
     """
     holes = await klines.find_holes(

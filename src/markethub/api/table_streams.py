@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from markethub.wire.series import TableFormat
 
-# About 1 MB of Arrow per part: small enough to leave early, large enough not to matter.
+# Small enough to leave early, large enough not to matter.
 _PART_ROWS = 16_384
+_PART_BYTES = 4_000_000
 # Row groups are what a Parquet reader skips by; tiny ones compress badly.
 _PARQUET_GROUP_ROWS = 131_072
 
@@ -21,11 +22,13 @@ _ARROW_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 Part = bytes | memoryview
 
 
-def stream_table(table: pa.Table, format_name: TableFormat, envelope: Mapping[str, str]) -> Iterator[Part]:
+def stream_table(table: pa.Table, format_name: TableFormat, envelope: Mapping[str, object]) -> Iterator[Part]:
     """Yield ``table`` in the named format; JSON puts the rows as ``data`` beside the fields of ``envelope``.
 
-    JSON and CSV write times as ``2026-01-01T00:00:00Z``, floats in the shortest form that reads back to the
-    same float, and nulls as ``null`` or nothing. An empty table gives a complete document without rows.
+    JSON and CSV write times as ``2026-01-01T00:00:00Z``, with milliseconds only where there are some, floats
+    in the shortest form that reads back to the same float, decimals as exact text without needless zeros
+    (a string in JSON), and nulls as ``null`` or nothing. A list is a JSON array, also in CSV. An empty table
+    gives a complete document without rows.
     """
     if format_name == "json":
         return _stream_json(table, envelope)
@@ -39,7 +42,7 @@ def stream_table(table: pa.Table, format_name: TableFormat, envelope: Mapping[st
 
 def _stream_arrow(table: pa.Table) -> Iterator[Part]:
     yield memoryview(table.schema.serialize())
-    for batch in table.to_batches(max_chunksize=_PART_ROWS):
+    for batch in table.to_batches(max_chunksize=_count_part_rows(table)):
         yield memoryview(batch.serialize())
     yield _ARROW_END_OF_STREAM
 
@@ -50,14 +53,23 @@ def _stream_parquet(table: pa.Table) -> Iterator[Part]:
     encodings = {
         field.name: "BYTE_STREAM_SPLIT" if pa.types.is_floating(field.type) else "DELTA_BINARY_PACKED"
         for field in table.schema
+        if pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or _is_time(field)
     }
+    # Names repeat, and so do amounts.
+    others = [field.name for field in table.schema if field.name not in encodings]
     with pq.ParquetWriter(
-        sink, table.schema, compression="zstd", use_dictionary=False, column_encoding=encodings
+        sink, table.schema, compression="zstd", use_dictionary=others, column_encoding=encodings
     ) as writer:
         for start in range(0, len(table), _PARQUET_GROUP_ROWS):
             writer.write_table(table.slice(start, _PARQUET_GROUP_ROWS), row_group_size=_PARQUET_GROUP_ROWS)
             yield _drain(sink)
     yield sink.getvalue()
+
+
+def _count_part_rows(table: pa.Table) -> int:
+    # A deep order book is a thousand times as wide as a bar.
+    row_bytes: int = table.nbytes // max(1, len(table)) + 1
+    return max(1, min(_PART_ROWS, _PART_BYTES // row_bytes))
 
 
 def _drain(sink: io.BytesIO) -> bytes:
@@ -69,13 +81,20 @@ def _drain(sink: io.BytesIO) -> bytes:
 
 def _stream_csv(table: pa.Table) -> Iterator[Part]:
     yield (",".join(table.column_names) + "\n").encode()
+    lists = [field.name for field in table.schema if pa.types.is_list(field.type)]
     for frame in _frames(table):
-        yield frame.write_csv(include_header=False).encode()
+        # A cell holds one text: the array as JSON writes it.
+        flat = frame.with_columns(pl.col(name).map_elements(_write_list, pl.String) for name in lists)
+        yield flat.write_csv(include_header=False).encode()
 
 
-def _stream_json(table: pa.Table, envelope: Mapping[str, str]) -> Iterator[Part]:
-    head = orjson.dumps(dict(envelope))
-    yield head[:-1] + b',"data":['
+def _write_list(values: pl.Series) -> str:
+    return orjson.dumps(values.to_list()).decode()
+
+
+def _stream_json(table: pa.Table, envelope: Mapping[str, object]) -> Iterator[Part]:
+    head = orjson.dumps(dict(envelope))[:-1]
+    yield head + (b'"data":[' if head == b"{" else b',"data":[')
     separator = b""
     for frame in _frames(table):
         # [{...},{...}] without its brackets joins to the next part
@@ -85,9 +104,29 @@ def _stream_json(table: pa.Table, envelope: Mapping[str, str]) -> Iterator[Part]
 
 
 def _frames(table: pa.Table) -> Iterator[pl.DataFrame]:
-    for start in range(0, len(table), _PART_ROWS):
-        frame = pl.from_arrow(table.slice(start, _PART_ROWS))
+    part_rows = _count_part_rows(table)
+    for start in range(0, len(table), part_rows):
+        frame = pl.from_arrow(table.slice(start, part_rows))
         if not isinstance(frame, pl.DataFrame):
             raise TypeError(f"a table became {type(frame).__name__}")
-        # Bars open on whole seconds on every grid.
-        yield frame.with_columns(pl.col("open_time").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        yield frame.with_columns(_text(frame, field) for field in table.schema if _is_written(field))
+
+
+def _is_time(field: pa.Field) -> bool:
+    return bool(pa.types.is_timestamp(field.type))
+
+
+def _is_written(field: pa.Field) -> bool:
+    return _is_time(field) or bool(pa.types.is_decimal(field.type))
+
+
+def _text(frame: pl.DataFrame, field: pa.Field) -> pl.Expr:
+    column = pl.col(field.name)
+    if not _is_time(field):
+        # The scale is fixed, so that a point is always there, and zeros behind it only.
+        return column.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    seconds = column.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    is_odd = column.dt.millisecond() != 0
+    if not frame.select(is_odd.any()).item():
+        return seconds
+    return pl.when(is_odd).then(column.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")).otherwise(seconds)

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from markethub.cli.commands import backfill, demo, doctor, executions, klines, logs, sandbox, serve, token
+from markethub.cli.commands import (
+    accounts,
+    backfill,
+    demo,
+    doctor,
+    executions,
+    klines,
+    limits,
+    logs,
+    records,
+    sandbox,
+    serve,
+    token,
+)
 from markethub.cli.output import safe_text
 from markethub.domain.errors import MarketHubError
 
@@ -43,8 +56,11 @@ def build_app() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.add_typer(backfill.app, name="backfill")
     app.add_typer(klines.app, name="klines")
+    app.command("records")(records.records)
     app.add_typer(executions.app, name="executions")
     app.command("logs")(logs.logs)
+    app.command("limits")(limits.limits)
+    app.command("accounts")(accounts.accounts)
     app.add_typer(token.app, name="token")
     app.command("doctor")(doctor.doctor)
     return app

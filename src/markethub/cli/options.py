@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from markethub.domain.errors import InputError
-from markethub.domain.symbol import Symbol
+from markethub.domain.symbol import Account, Symbol, parse_root_symbol
 from markethub.domain.times import parse_time
 
 Value = TypeVar("Value")
@@ -28,6 +28,8 @@ def checked(check: Callable[[str], object]) -> Callable[[str], str]:
 
 check_time = checked(parse_time)
 check_symbol = checked(Symbol.parse)
+check_root = checked(parse_root_symbol)
+check_account = checked(Account.parse)
 
 ConfigFile = Annotated[
     Path | None,
@@ -55,3 +57,24 @@ EndTime = Annotated[
     str | None,
     typer.Option("--end", metavar="TIME", parser=check_time, help="Bars that open before it, ISO 8601, UTC."),
 ]
+SomeSymbols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--symbol", metavar="SYMBOL", parser=check_symbol, help="Such as BTC_USDT.BNC; may be repeated."
+    ),
+]
+SomeExchanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exchange",
+        metavar="EXCHANGE",
+        help="Every subscribed symbol, or configured account, of it, such as BNC; may be repeated.",
+    ),
+]
+SomeAccounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account", metavar="ACCOUNT", parser=check_account, help="Such as OKX_MM01; may be repeated."
+    ),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once; the hub goes on by itself.")]

@@ -115,3 +115,56 @@ class HolePage(TypedDict):
     symbol: str
     interval: str
     data: list[HoleAnswer]
+
+
+class RecordPage(TypedDict):
+    """A page of one table's rows; amounts are exact decimals as strings, times ISO 8601 with a trailing Z."""
+
+    data: list[dict[str, Any]]
+    pagination: PaginationAnswer
+
+
+class KeyRightsAnswer(TypedDict):
+    """What a key may do; None where the exchange does not tell."""
+
+    can_read: bool | None
+    can_trade: bool | None
+    can_withdraw: bool | None
+    is_ip_bound: bool | None
+
+
+class AccountAnswer(TypedDict):
+    """One configured account; ``state`` is ok, risky, refused, unreachable or unchecked."""
+
+    account: str
+    exchange: str
+    state: str
+    detail: str
+    rights: KeyRightsAnswer | None
+    checked_at: str | None
+
+
+class AccountPage(TypedDict):
+    """Every configured account."""
+
+    data: list[AccountAnswer]
+
+
+class LimitAnswer(TypedDict):
+    """One budget of an exchange; ``limit`` and ``fleet_used`` are None where there is none."""
+
+    exchange: str
+    budget: str
+    used: int
+    limit: int | None
+    window_seconds: float
+    fleet_used: int | None
+    waiting: int
+    closed_until: str | None
+    banned: bool
+
+
+class LimitPage(TypedDict):
+    """Every budget, ascending by exchange."""
+
+    data: list[LimitAnswer]

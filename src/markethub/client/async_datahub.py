@@ -1,7 +1,6 @@
 """The asyncio client."""
 
 import asyncio
-from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -9,20 +8,23 @@ import httpx2
 
 from markethub.client import calls
 from markethub.client.answers import (
+    AccountPage,
     ExecutionAnswer,
     ExecutionDetailAnswer,
     ExecutionPage,
     HolePage,
+    LimitPage,
     LogPage,
-    QueuedAnswer,
     SeriesPage,
 )
+from markethub.client.backfills import AsyncBackfills
 from markethub.client.calls import Call, Moment
 from markethub.client.connection import connection_options, request_options
 from markethub.client.datahub import Progress
 from markethub.client.discovery import Endpoint, find_endpoint
 from markethub.client.failures import Attempts, error_of, unreachable
 from markethub.client.frames import TableForm, convert_table
+from markethub.client.records import AsyncRecordReader
 from markethub.client.waiting import Patience
 from markethub.domain.errors import MarketHubError
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class AsyncDataHub:
+class AsyncDataHub(AsyncBackfills):
     """The asyncio twin of DataHub: the same calls, answers and errors.
 
     It belongs to the event loop of its first call; close it there.
@@ -44,26 +46,14 @@ class AsyncDataHub:
         self._given = (url, token)
         self._timeout_s = timeout_s
         self._open: tuple[Endpoint, httpx2.AsyncClient] | None = None
-
-    async def backfill_klines(
-        self,
-        symbols: Sequence[str] | None = None,
-        exchanges: Sequence[str] | None = None,
-        *,
-        intervals: Sequence[str],
-        start_time: Moment,
-        end_time: Moment | None = None,
-    ) -> QueuedAnswer:
-        """As DataHub.backfill_klines."""
-        return await self._send(
-            calls.backfill_klines(
-                symbols=symbols,
-                exchanges=exchanges,
-                intervals=intervals,
-                start_time=start_time,
-                end_time=end_time,
-            )
-        )
+        self.symbols = AsyncRecordReader("symbols", self._send)
+        self.tickers = AsyncRecordReader("tickers", self._send)
+        self.orderbooks = AsyncRecordReader("orderbooks", self._send)
+        self.balances = AsyncRecordReader("balances", self._send)
+        self.orders = AsyncRecordReader("orders", self._send)
+        self.fills = AsyncRecordReader("fills", self._send)
+        self.transfers = AsyncRecordReader("transfers", self._send)
+        self.rejects = AsyncRecordReader("rejects", self._send)
 
     async def list_job_executions(
         self,
@@ -196,6 +186,14 @@ class AsyncDataHub:
     ) -> HolePage:
         """As DataHub.holes."""
         return await self._send(calls.find_holes(symbol, interval, start=start, end=end))
+
+    async def accounts(self) -> AccountPage:
+        """As DataHub.accounts."""
+        return await self._send(calls.list_accounts())
+
+    async def limits(self) -> LimitPage:
+        """As DataHub.limits."""
+        return await self._send(calls.list_limits())
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -10,12 +10,15 @@ import httpx2
 import orjson
 
 from markethub.client.answers import (
+    AccountPage,
     ExecutionAnswer,
     ExecutionDetailAnswer,
     ExecutionPage,
     HolePage,
+    LimitPage,
     LogPage,
     QueuedAnswer,
+    RecordPage,
     SeriesPage,
 )
 from markethub.client.failures import not_a_hub
@@ -39,7 +42,7 @@ class Call(Generic[Answer]):
     method: str
     path: str
     read: Callable[[httpx2.Response], Answer]
-    query: Mapping[str, str | int] = field(default_factory=dict)
+    query: Mapping[str, str | int | list[str]] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     accept: str = "application/json"
 
@@ -48,22 +51,18 @@ class Call(Generic[Answer]):
         return self.method == "GET"
 
 
-def backfill_klines(
-    *,
-    symbols: Sequence[str] | None,
-    exchanges: Sequence[str] | None,
-    intervals: Sequence[str],
-    start_time: Moment,
-    end_time: Moment | None,
+def queue_backfill(
+    what: str, lists: Mapping[str, Sequence[str] | None], **fields: Moment | int | None
 ) -> Call[QueuedAnswer]:
+    """Queue a backfill of ``what``, as its path spells it; what is None is left out."""
     body = _given(
-        symbols=_listed(symbols, "symbols"),
-        exchanges=_listed(exchanges, "exchanges"),
-        intervals=_listed(intervals, "intervals"),
-        start_time=_write_time(start_time),
-        end_time=_write_time(end_time),
+        **{name: _listed(values, name) for name, values in lists.items()},
+        **{
+            name: _write_time(value) if isinstance(value, datetime) else value
+            for name, value in fields.items()
+        },
     )
-    return Call("POST", "/api/v1/backfill/klines", _read_json, body=body)
+    return Call("POST", f"/api/v1/backfill/{what}", _read_json, body=body)
 
 
 def list_executions(
@@ -136,6 +135,41 @@ def list_series() -> Call[SeriesPage]:
 def find_holes(symbol: str, interval: str, *, start: Moment | None, end: Moment | None) -> Call[HolePage]:
     query = _given(symbol=symbol, interval=interval, start=_write_time(start), end=_write_time(end))
     return Call("GET", "/api/v1/klines/holes", _read_json, query=query)
+
+
+def read_records(table: str, filters: Mapping[str, object]) -> "Call[pa.Table]":
+    query = {**_write_filters(filters), "format": "arrow"}
+    return Call("GET", f"/api/v1/{table}", _read_table, query=query, accept=_ARROW)
+
+
+def page_records(table: str, filters: Mapping[str, object]) -> Call[RecordPage]:
+    query = {**_write_filters(filters), "format": "json"}
+    return Call("GET", f"/api/v1/{table}", _read_json, query=query)
+
+
+def list_accounts() -> Call[AccountPage]:
+    return Call("GET", "/api/v1/accounts", _read_json)
+
+
+def list_limits() -> Call[LimitPage]:
+    return Call("GET", "/api/v1/limits", _read_json)
+
+
+def _write_filters(filters: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _write_filter(value) for name, value in filters.items() if value is not None}
+
+
+def _write_filter(value: object) -> object:
+    match value:
+        case bool():
+            return _write_bool(value)
+        case datetime():
+            return _write_time(value)
+        case str() | int():
+            return value
+        case Sequence():
+            return [str(one) for one in value]
+    raise InputError(f"a filter cannot be {type(value).__name__}")
 
 
 def _execution_path(execution_id: str | int) -> str:

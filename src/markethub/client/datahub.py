@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -10,19 +10,22 @@ import httpx2
 
 from markethub.client import calls
 from markethub.client.answers import (
+    AccountPage,
     ExecutionAnswer,
     ExecutionDetailAnswer,
     ExecutionPage,
     HolePage,
+    LimitPage,
     LogPage,
-    QueuedAnswer,
     SeriesPage,
 )
+from markethub.client.backfills import Backfills
 from markethub.client.calls import Call, Moment
 from markethub.client.connection import connection_options, request_options
 from markethub.client.discovery import Endpoint, find_endpoint
 from markethub.client.failures import Attempts, error_of, unreachable
 from markethub.client.frames import TableForm, convert_table
+from markethub.client.records import RecordReader
 from markethub.client.waiting import Patience
 from markethub.domain.errors import MarketHubError
 
@@ -35,7 +38,7 @@ Answer = TypeVar("Answer")
 Progress = Callable[[ExecutionDetailAnswer], None]
 
 
-class DataHub:
+class DataHub(Backfills):
     """Talks to one MarketHub server; may be shared by threads.
 
     Without ``url`` and ``token`` it looks in ``MARKETHUB_URL`` and ``MARKETHUB_TOKEN``, then for a server on
@@ -49,26 +52,14 @@ class DataHub:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._open: tuple[Endpoint, httpx2.Client] | None = None
-
-    def backfill_klines(
-        self,
-        symbols: Sequence[str] | None = None,
-        exchanges: Sequence[str] | None = None,
-        *,
-        intervals: Sequence[str],
-        start_time: Moment,
-        end_time: Moment | None = None,
-    ) -> QueuedAnswer:
-        """Queue the download of bars with ``start_time <= open_time < end_time`` (now, when not given)."""
-        return self._send(
-            calls.backfill_klines(
-                symbols=symbols,
-                exchanges=exchanges,
-                intervals=intervals,
-                start_time=start_time,
-                end_time=end_time,
-            )
-        )
+        self.symbols = RecordReader("symbols", self._send)
+        self.tickers = RecordReader("tickers", self._send)
+        self.orderbooks = RecordReader("orderbooks", self._send)
+        self.balances = RecordReader("balances", self._send)
+        self.orders = RecordReader("orders", self._send)
+        self.fills = RecordReader("fills", self._send)
+        self.transfers = RecordReader("transfers", self._send)
+        self.rejects = RecordReader("rejects", self._send)
 
     def list_job_executions(
         self,
@@ -205,6 +196,14 @@ class DataHub:
     ) -> HolePage:
         """Return the runs of bars that are not stored, ascending, each with the reason."""
         return self._send(calls.find_holes(symbol, interval, start=start, end=end))
+
+    def accounts(self) -> AccountPage:
+        """Return the configured accounts, and what their keys were found to be."""
+        return self._send(calls.list_accounts())
+
+    def limits(self) -> LimitPage:
+        """Return what the exchanges allow the hub, what was used of it, and what waits."""
+        return self._send(calls.list_limits())
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -1,6 +1,6 @@
 """Half-open time ranges and their arithmetic."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markethub.domain.errors import InputError
@@ -66,3 +66,9 @@ def subtract(span: Span, taken: Iterable[Span]) -> list[Span]:
     if cursor < span.end_ms:
         rest.append(Span(cursor, span.end_ms))
     return rest
+
+
+def describe_spans(spans: Sequence[Span]) -> str:
+    """The first three in words, and how many more there are."""
+    told = ", ".join(str(span) for span in spans[:3])
+    return told + (f" and {len(spans) - 3} more spans" if len(spans) > 3 else "")

@@ -18,6 +18,17 @@ class DataKind(StrEnum):
     ORDERBOOK = "orderbook"
     TICKER = "ticker"
 
+    @property
+    def backfill_job(self) -> str:
+        """The name of the job that backfills it, such as ``backfill_kline``."""
+        return f"backfill_{self.value}"
+
+
+LEDGER_KINDS = (DataKind.ORDER, DataKind.FILL, DataKind.TRANSFER)
+"""What an account did, row by row and for ever."""
+
+ACCOUNT_KINDS = frozenset({DataKind.BALANCE, *LEDGER_KINDS})
+"""What needs an account's key."""
 
 _PUBLIC = frozenset({DataKind.KLINE, DataKind.SYMBOL, DataKind.ORDERBOOK, DataKind.TICKER})
 

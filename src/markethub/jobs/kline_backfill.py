@@ -1,20 +1,23 @@
 """The job ``backfill_kline``."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from markethub.domain.errors import VenueError
-from markethub.domain.span import Span
+from markethub.domain.span import Span, describe_spans, subtract
 from markethub.domain.symbol import Series, Symbol
+from markethub.domain.times import format_time
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
+from markethub.jobs.asking import asking, is_fresh
+from markethub.jobs.kline_claims import vouched_spans
 from markethub.jobs.kline_fetch import KlineFetch, NoArchive
-from markethub.jobs.kline_plan import KlineBackfill, KlineChunk, align, plan_chunks
+from markethub.jobs.kline_plan import KlineBackfill, KlineChunk, align, out_of_reach, plan_chunks
+from markethub.jobs.market_access import find_unlisted
+from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import Clock
 from markethub.ports.store import SeriesStore
-from markethub.ports.venue import Venue
-
-JOB_NAME = "backfill_kline"
+from markethub.ports.venue import KlineArchive, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +27,29 @@ class KlineBackfillHandler:
     venues: Mapping[str, Venue]
     store: SeriesStore
     clock: Clock
+    quarantine: Quarantine
 
     async def plan(self, execution: RunningExecution, log: WorkLog) -> Plan:
         """One chunk per series and calendar unit that is not covered; a symbol without adapter fails."""
         backfill = KlineBackfill.from_parameters(execution.parameters)
         orphans = [symbol for symbol in backfill.symbols if symbol.venue not in self.venues]
         served = [symbol for symbol in backfill.symbols if symbol.venue in self.venues]
+        failures = {str(symbol): f"no adapter for exchange {symbol.venue} is installed" for symbol in orphans}
         chunks: list[NewChunk] = []
         if served:
             wanted = KlineBackfill(tuple(served), backfill.intervals, backfill.span)
             now_ms = self.clock()
             covered = await asyncio.to_thread(self._covered, wanted, now_ms)
-            chunks = plan_chunks(wanted, covered, await self._unlisted(served, log), now_ms)
+            with asking(execution.trace_id, is_fresh=is_fresh(backfill.span, now_ms)):
+                unlisted = await find_unlisted(self.venues, served, log)
+            for series, lost in self._out_of_reach(covered, unlisted, wanted.span, now_ms).items():
+                failures[str(series)] = self._describe_reach(series, lost, now_ms)
+                covered[series] = [*covered[series], *lost]  # asking for it would only be refused
+            chunks = plan_chunks(wanted, covered, unlisted, now_ms)
         return Plan(
             chunks=chunks,
             counters={"processed": 0, "inserted": 0, "updated": 0, "unchanged": 0},
-            failures={
-                str(symbol): f"no adapter for exchange {symbol.venue} is installed" for symbol in orphans
-            },
+            failures=failures,
         )
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
@@ -49,37 +57,58 @@ class KlineBackfillHandler:
         work = KlineChunk.from_parameters(chunk.parameters)
         venue = self.venues[work.series.symbol.venue]
         archive = venue.kline_archive or NoArchive()
-        fetch = KlineFetch(work.series, venue.klines, archive, self.store, self.clock, log)
-        if await venue.klines.listed(work.series.symbol):
-            await fetch.fetch(work.span)
-        else:
-            await fetch.fetch_archived(work.span)
-        counters = dict(fetch.counters)
+        counters = chunk.counters
+        fetch = KlineFetch(
+            work.series, venue.klines, archive, self.store, self.clock, log, self.quarantine, counters
+        )
+        with asking(chunk.trace_id, is_fresh=is_fresh(work.span, self.clock())):
+            if await venue.klines.listed(work.series.symbol):
+                await fetch.fetch(work.span)
+            else:
+                await fetch.fetch_archived(work.span)
         log.info(
-            f"{chunk.key}: {counters.get('inserted', 0)} inserted, {counters.get('updated', 0)} updated, "
-            f"{counters.get('unchanged', 0)} unchanged"
+            f"{chunk.key}: {counters['inserted']} inserted, {counters['updated']} updated, "
+            f"{counters['unchanged']} unchanged"
         )
         return counters
 
     def _covered(self, backfill: KlineBackfill, now_ms: int) -> dict[Series, list[Span]]:
         # On the grid: claims cut at an odd end would leave a bar that looks uncovered.
         return {
-            series: [claim.span for claim in self.store.covered(series, span)]
+            series: vouched_spans(
+                self.store.covered(series, span), self.venues[series.symbol.venue].klines.label
+            )
             for series in backfill.series()
             if (span := align(backfill.span, series.interval, now_ms))
         }
 
-    async def _unlisted(self, symbols: list[Symbol], log: WorkLog) -> list[Symbol]:
-        unlisted = []
-        unreachable: set[str] = set()
-        for symbol in symbols:
-            if symbol.venue in unreachable:
+    def _out_of_reach(
+        self, covered: Mapping[Series, Sequence[Span]], unlisted: Sequence[Symbol], span: Span, now_ms: int
+    ) -> dict[Series, list[Span]]:
+        """What of each series the venue tells no more. Of one that is not listed only its archive knows."""
+        found: dict[Series, list[Span]] = {}
+        for series, known in covered.items():
+            closed = align(span, series.interval, now_ms)
+            if closed is None or series.symbol in unlisted:
                 continue
-            try:
-                if not await self.venues[symbol.venue].klines.listed(symbol):
-                    unlisted.append(symbol)
-            except VenueError as error:
-                # One venue that is away must not hold up the others: its chunks will find out by themselves.
-                log.warning(f"listing of {symbol.venue}: {error}")
-                unreachable.add(symbol.venue)
-        return unlisted
+            venue = self.venues[series.symbol.venue]
+            archive = venue.kline_archive or NoArchive()
+            files = partial(_file_spans, archive, series, now_ms)
+            reach_ms = venue.klines.reach_ms(series.interval, now_ms)
+            if lost := out_of_reach(subtract(closed, known), reach_ms, files):
+                found[series] = lost
+        return found
+
+    def _describe_reach(self, series: Series, lost: Sequence[Span], now_ms: int) -> str:
+        venue = self.venues[series.symbol.venue]
+        reach_ms = venue.klines.reach_ms(series.interval, now_ms)
+        since = "" if reach_ms is None else f" from {format_time(reach_ms)} on"
+        return (
+            f"{venue.name} tells {series.interval} bars of {series.symbol} over REST only{since}: "
+            f"{describe_spans(lost)} cannot be had; start there, ask for a wider interval, or switch on the "
+            "venue's bulk files if it has some"
+        )
+
+
+def _file_spans(archive: KlineArchive, series: Series, now_ms: int, span: Span) -> list[Span]:
+    return [file.span for file in archive.files(series, span, now_ms)]

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from markethub.domain.errors import ArchiveError, ArchiveMissingError, SymbolNotListedError
-from markethub.domain.span import Span, merge, span_or_none, subtract
+from markethub.domain.errors import ArchiveError, ArchiveMissingError, SymbolNotListedError, VenueRefusedError
+from markethub.domain.span import Span, describe_spans, merge, span_or_none, subtract
+from markethub.domain.support import DataKind
 from markethub.domain.symbol import Series
+from markethub.domain.times import format_time
 from markethub.engine.handler import WorkLog
+from markethub.jobs.kline_claims import check_adjustment, vouched_spans
+from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import Clock
 from markethub.ports.store import Coverage, SeriesStore
-from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlineSource
+from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlinePage, KlineSource
 from markethub.tables.klines import cut_klines, missing_bars, open_times_ms
+from markethub.tables.rejects import Reject
 
-REST = "rest"
 SETTLING_MS = 120_000
 """A bar this young is stored but not yet claimed: the venue's database may lag its last trades, so the next
 run asks for it once more. Source: Binance Spot REST API, "Data sources"."""
@@ -41,7 +45,8 @@ class KlineFetch:
     """The way of one series from its venue into the store.
 
     Each page and file is stored as it comes, with its claim of coverage: a killed run fetches at most one
-    page or file again. ``counters`` tells what reached the store and what was spent.
+    page or file again. Bars that make no sense go to the quarantine, and their times stay uncovered: the next
+    run asks for them again. ``counters`` tells what reached the store and what was spent.
     """
 
     series: Series
@@ -50,10 +55,42 @@ class KlineFetch:
     store: SeriesStore
     clock: Clock
     log: WorkLog
+    quarantine: Quarantine
     counters: Counter[str] = field(default_factory=Counter)
 
     async def fetch(self, span: Span) -> None:
-        """Store every closed bar of ``span`` that is not covered yet: whole archive files, then REST."""
+        """Store every closed bar of ``span`` that is not covered yet: whole archive files, then REST.
+
+        What lies too far back for REST comes from the archive alone; VenueRefusedError at the end, when the
+        rest is stored, if that does not have all of it. ConflictError, and nothing is asked, where the series
+        holds prices of another adjustment.
+        """
+        await asyncio.to_thread(check_adjustment, self.store, self.series, self.source.label)
+        reach_ms = self.source.reach_ms(self.series.interval, self.clock())
+        start_ms = span.start_ms if reach_ms is None else max(span.start_ms, reach_ms)
+        if recent := span_or_none(start_ms, span.end_ms):
+            await self._fetch_both(recent)
+        old = span_or_none(span.start_ms, min(start_ms, span.end_ms))
+        if old and (lost := await self._ask_anyway(await self._fetch_files(old))):
+            raise VenueRefusedError(
+                f"{self.series.symbol.venue} tells {self.series} over REST only from "
+                f"{format_time(start_ms)} on, and no archive file has {describe_spans(lost)}"
+            )
+
+    async def _ask_anyway(self, spans: Sequence[Span]) -> list[Span]:
+        """Ask for what has just fallen out of reach, which sources allow some bars for; return the rest."""
+        lost: list[Span] = []
+        for span in spans:
+            try:
+                await self._ask(span, span.end_ms)
+            except VenueRefusedError as error:
+                if type(error) is not VenueRefusedError:
+                    raise  # not for its age
+                self.log.debug(str(error))
+                lost.append(span)
+        return lost
+
+    async def _fetch_both(self, span: Span) -> None:
         for gap in await self._uncovered(span):
             cursor = gap.start_ms
             for file in self._files_inside(gap):
@@ -70,24 +107,38 @@ class KlineFetch:
 
         What the archive has is stored; SymbolNotListedError at the end if that is not the whole span.
         """
+        if missing := await self._fetch_files(span):
+            raise SymbolNotListedError(
+                f"{self.series.symbol.venue} does not list {self.series.symbol}, and its archive has nothing "
+                f"for {describe_spans(missing)}"
+            )
+
+    async def _fetch_files(self, span: Span) -> list[Span]:
+        """Store what archive files have of ``span``, and return what it still lacks."""
         for gap in await self._uncovered(span):
             for file in self.archive.files(self.series, gap, self.clock()):
-                try:
-                    await self._keep(file, gap)
-                except ArchiveError as error:
-                    self.log.debug(f"{file.path}: {error}")
-        missing = await self._uncovered(span)
-        if missing:
-            venue = self.series.symbol.venue
-            raise SymbolNotListedError(
-                f"{venue} does not list {self.series.symbol}, and its archive has nothing for "
-                + ", ".join(str(part) for part in missing[:3])
-                + (f" and {len(missing) - 3} more spans" if len(missing) > 3 else "")
-            )
+                if not await self._keep_alone(file, gap):
+                    await self._keep_parts_alone(file, gap)
+        return await self._uncovered(span)
+
+    async def _keep_parts_alone(self, file: ArchiveFile, gap: Span) -> None:
+        parts = [part for part in self.archive.split(file) if part.span.intersect(gap)]
+        # Of a month before the listing there is nothing at all, and its last day tells so.
+        if parts and await self._keep_alone(parts[-1], gap):
+            for part in parts[:-1]:
+                await self._keep_alone(part, gap)
+
+    async def _keep_alone(self, file: ArchiveFile, gap: Span) -> bool:
+        try:
+            await self._keep(file, gap, is_alone=True)
+        except ArchiveError as error:
+            self.log.debug(f"{file.path}: {error}")
+            return False
+        return True
 
     async def _uncovered(self, span: Span) -> list[Span]:
         claims = await asyncio.to_thread(self.store.covered, self.series, span)
-        return subtract(span, (claim.span for claim in claims))
+        return subtract(span, vouched_spans(claims, self.source.label))
 
     def _files_inside(self, gap: Span) -> Sequence[ArchiveFile]:
         files = self.archive.files(self.series, gap, self.clock())
@@ -117,8 +168,9 @@ class KlineFetch:
         rest = span_or_none(cursor, file.span.end_ms)
         return await self._ask(rest, horizon_ms) if rest else cursor
 
-    async def _keep(self, file: ArchiveFile, span: Span) -> None:
-        """Store the bars of ``file`` inside ``span`` and let REST answer for its holes."""
+    async def _keep(self, file: ArchiveFile, span: Span, *, is_alone: bool = False) -> None:
+        """Store the bars of ``file`` inside ``span`` and let REST answer for its holes, unless the file is
+        all that can be asked."""
         archived = await self.archive.fetch(file)
         self.counters["archive_files"] += 1
         inside = file.span.intersect(span)
@@ -127,8 +179,13 @@ class KlineFetch:
         bars = cut_klines(archived.bars, inside)
         holes = missing_bars(bars, inside, self.series.interval)
         source = f"archive:{file.path} sha256:{archived.sha256}"
-        if not await self.source.listed(self.series.symbol):
-            holes = []
+        if is_alone:
+            # Nobody else can be asked: what the file rejects stays out, what it lacks never was.
+            rejected = [reject for reject in archived.rejected if reject.span.intersect(inside)]
+            await self._keep_out(rejected, source)
+            holes = [reject.span for reject in rejected]
+            await self._store(bars, subtract(inside, holes), source)
+            return
         await self._store(bars, subtract(inside, holes), source)
         # Archive files have been short of bars that REST has: only both together prove a hole.
         for question in self._questions(holes):
@@ -162,12 +219,23 @@ class KlineFetch:
                 if storing is not None:
                     await storing
                 # One page is written while the next is on its way.
-                storing = asyncio.create_task(self._store(cut_klines(page.bars, part), [part], REST))
+                storing = asyncio.create_task(self._store_page(page, part))
                 cursor = end_ms
             return cursor
         finally:
             if storing is not None:
                 await storing
+
+    async def _store_page(self, page: KlinePage, part: Span) -> None:
+        rejected = [reject for reject in page.rejected if reject.span.intersect(part)]
+        await self._keep_out(rejected, self.source.label)
+        spans = subtract(part, [reject.span for reject in rejected])
+        await self._store(cut_klines(page.bars, part), spans, self.source.label)
+
+    async def _keep_out(self, rejected: Sequence[Reject], source: str) -> None:
+        await self.quarantine.keep(
+            DataKind.KLINE, str(self.series), rejected, source=source, log=self.log, counters=self.counters
+        )
 
     async def _store(self, bars: pa.Table, spans: Iterable[Span], source: str) -> None:
         now_ms = self.clock()

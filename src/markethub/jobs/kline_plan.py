@@ -1,6 +1,6 @@
 """Cut a kline backfill into chunks; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -83,6 +83,19 @@ def calendar_units(span: Span, interval: Interval) -> Iterator[tuple[str, Span]]
             return
         yield (f"{year}" if by_year else f"{year}-{month:02d}"), unit
         year, month = next_year, next_month
+
+
+def out_of_reach(
+    missing: Iterable[Span], reach_ms: int | None, files: Callable[[Span], Iterable[Span]]
+) -> list[Span]:
+    """What of ``missing`` nobody tells: it lies before ``reach_ms``, and no archive file holds it.
+
+    ``files`` are the spans of the archive files that touch a span. Nothing is without a ``reach_ms``.
+    """
+    if reach_ms is None:
+        return []
+    old = [part for gap in missing if (part := span_or_none(gap.start_ms, min(gap.end_ms, reach_ms)))]
+    return [lost for part in old for lost in subtract(part, files(part))]
 
 
 def plan_chunks(

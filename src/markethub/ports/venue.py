@@ -104,6 +104,16 @@ class MarketSource(Protocol):
         """One row (ORDERBOOKS) with at most ``depth`` (1 to 1000) levels a side."""
 
 
+class Sessions(Protocol):
+    """When a market trades that is not always open; thread-safe, no I/O but for reading its calendar once."""
+
+    def closed(self, interval: Interval, span: Span) -> Sequence[Span]:
+        """The parts of ``span`` at whose grid points no bar can open, ascending.
+
+        MissingExtraError where the calendar's package is not installed.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRights:
     """What a key may do, as the venue tells; None where it does not tell."""
@@ -156,7 +166,8 @@ class VenueLimits:
     """The present state of one budget: ``used`` of ``limit`` (None: unlimited) in a window of ``window_s``.
 
     ``waiting`` requests stand in line. ``closed_until_ms`` is when the venue may be asked again, and
-    ``is_banned`` whether that is a ban rather than a pause.
+    ``is_banned`` whether that is a ban rather than a pause. ``fleet_used`` is what all processes that share
+    the budget were granted of the window when this one last asked; None where it is not shared.
     """
 
     name: str
@@ -166,10 +177,14 @@ class VenueLimits:
     waiting: int
     closed_until_ms: int | None
     is_banned: bool
+    fleet_used: int | None = None
 
 
 class Venue(Protocol):
-    """One exchange as the application sees it; an adapter folder exports a factory of these."""
+    """One exchange as the application sees it; an adapter folder exports a factory of these.
+
+    ``sessions`` is None where trading never stops.
+    """
 
     code: str
     name: str
@@ -177,6 +192,7 @@ class Venue(Protocol):
     klines: KlineSource
     kline_archive: KlineArchive | None
     market: MarketSource | None
+    sessions: Sessions | None
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:
         """The account's data, read with ``key``; no I/O. InputError where the venue has none for us."""

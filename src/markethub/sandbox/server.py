@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from markethub.sandbox import binance, gate, okx
+from markethub.sandbox import binance, gate, okx, yahoo
 from markethub.sandbox.control import Meters, create_control_app
 from markethub.sandbox.faults import STOPPING, FaultPlan
 from markethub.sandbox.listings import SymbolCatalog
@@ -18,7 +18,7 @@ from markethub.sandbox.settings import SandboxSettings
 from markethub.sandbox.traffic import Traffic
 
 # One folder per venue; each offers `mounts`.
-_VENUES: Final = (binance, okx, gate)
+_VENUES: Final = (binance, okx, gate, yahoo)
 _TRAFFIC: Final = web.AppKey("TRAFFIC", Traffic)
 _SHUTDOWN_TIMEOUT_S: Final = 5.0
 
@@ -37,7 +37,7 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
     InputError if the fault plan of the settings cannot be read.
     """
     market = Market(settings.seed, SymbolCatalog(settings.generated_symbols), Recordings.load())
-    traffic, faults = Traffic(), FaultPlan()
+    traffic, faults = Traffic(settings.clock), FaultPlan()
     if settings.fault_plan is not None:
         faults.load(settings.fault_plan)
     meters: Meters = {}

@@ -1,23 +1,26 @@
 """Queue backfills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markethub.control import subscriptions
 from markethub.domain.errors import InputError
 from markethub.domain.execution import new_trace_id
 from markethub.domain.interval import Interval
-from markethub.domain.span import Span
-from markethub.domain.support import DataKind, check_support, venues_with
-from markethub.domain.symbol import Symbol
-from markethub.domain.times import format_time, parse_time
+from markethub.domain.support import LEDGER_KINDS, DataKind, venues_with
 from markethub.engine.handler import NewExecution
-from markethub.jobs import kline_backfill
 from markethub.jobs.kline_plan import KlineBackfill
+from markethub.jobs.ledger_plan import LedgerBackfill
 from markethub.services.hub import Hub
+from markethub.services.targets import (
+    check_end,
+    check_exchanges,
+    check_span,
+    parse_roots,
+    resolve_accounts,
+    resolve_symbols,
+)
 
-EARLIEST_MS = parse_time("2010-01-01")
-"""No exchange has klines from before; an earlier start is taken for a mistake."""
+DEEPEST_BOOK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,105 @@ async def queue_kline_backfill(
     ``symbols`` win over ``exchanges``; without symbols it is every subscribed one of the exchanges (all that
     support klines when none is named). A future end is clamped to now.
     """
-    wanted = await _resolve_symbols(hub, exchanges, symbols)
+    wanted = await resolve_symbols(hub, DataKind.KLINE, exchanges, symbols)
     if not intervals:
         raise InputError(f"intervals must name at least one of {', '.join(Interval)}")
     backfill = KlineBackfill(
         symbols=tuple(wanted),
         intervals=tuple(dict.fromkeys(Interval.parse(text) for text in intervals)),
-        span=_check_span(start_ms, end_ms, hub.clock()),
+        span=check_span(start_ms, end_ms, hub.clock()),
     )
-    parameters = backfill.to_parameters()
-    venues = dict.fromkeys(symbol.venue for symbol in wanted)
-    message = f"Kline backfill queued | exchanges={len(venues)} | symbols={len(wanted)}"
-    trace_id = new_trace_id(kline_backfill.JOB_NAME)
+    venues = {symbol.venue for symbol in wanted}
+    return await _queue(
+        hub, DataKind.KLINE, backfill.to_parameters(), exchanges=len(venues), symbols=len(wanted)
+    )
+
+
+async def queue_symbol_backfill(hub: Hub, *, exchanges: Sequence[str]) -> Queued:
+    """Commit an update of the listings of ``exchanges``; InputError names what is wrong with them."""
+    if not exchanges:
+        raise InputError(
+            f"exchanges must name at least one of {', '.join(venues_with(DataKind.SYMBOL, hub.support))}"
+        )
+    named = check_exchanges(hub, DataKind.SYMBOL, exchanges) or []
+    return await _queue(hub, DataKind.SYMBOL, {"exchanges": named}, exchanges=len(named))
+
+
+async def queue_ticker_backfill(
+    hub: Hub, *, exchanges: Sequence[str] | None, symbols: Sequence[str] | None
+) -> Queued:
+    """Commit a snapshot of tickers; symbols are chosen as for klines."""
+    wanted = await resolve_symbols(hub, DataKind.TICKER, exchanges, symbols)
+    venues = list(dict.fromkeys(symbol.venue for symbol in wanted))
+    parameters = {"exchanges": venues, "symbols": [str(symbol) for symbol in wanted]}
+    return await _queue(hub, DataKind.TICKER, parameters, exchanges=len(venues), symbols=len(wanted))
+
+
+async def queue_orderbook_backfill(
+    hub: Hub, *, exchanges: Sequence[str] | None, symbols: Sequence[str] | None, limit: int
+) -> Queued:
+    """Commit a snapshot of order books with at most ``limit`` (1 to 1000) levels a side; symbols are chosen
+    as for klines."""
+    if not 1 <= limit <= DEEPEST_BOOK:
+        raise InputError(f"limit {limit} is not between 1 and {DEEPEST_BOOK}")
+    wanted = await resolve_symbols(hub, DataKind.ORDERBOOK, exchanges, symbols)
+    venues = list(dict.fromkeys(symbol.venue for symbol in wanted))
+    parameters = {"exchanges": venues, "symbols": [str(symbol) for symbol in wanted], "limit": limit}
+    return await _queue(
+        hub, DataKind.ORDERBOOK, parameters, exchanges=len(venues), symbols=len(wanted), limit=limit
+    )
+
+
+async def queue_balance_backfill(
+    hub: Hub, *, exchanges: Sequence[str] | None, accounts: Sequence[str]
+) -> Queued:
+    """Commit a snapshot of the balances of ``accounts``, all of which must be configured."""
+    wanted = resolve_accounts(hub, DataKind.BALANCE, exchanges, accounts)
+    venues = list(dict.fromkeys(account.venue for account in wanted))
+    parameters = {"exchanges": venues, "accounts": [str(account) for account in wanted]}
+    return await _queue(hub, DataKind.BALANCE, parameters, exchanges=len(venues), accounts=len(wanted))
+
+
+async def queue_ledger_backfill(
+    hub: Hub,
+    kind: DataKind,
+    *,
+    exchanges: Sequence[str] | None,
+    accounts: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    start_ms: int | None,
+    end_ms: int | None,
+) -> Queued:
+    """Commit a backfill of orders, fills or transfers.
+
+    Exchanges alone mean all their configured accounts. ``symbols`` are root symbols (``BTC_USDT``), and go
+    with orders and fills only. Without a start it is as far back as the exchange tells; a future end is
+    clamped to now.
+    """
+    if kind not in LEDGER_KINDS:
+        raise InputError(f"kind {kind} is not one of {', '.join(LEDGER_KINDS)}")
+    if kind is DataKind.TRANSFER and symbols is not None:
+        raise InputError("symbols does not go with transfers: money moves by asset, not by instrument")
+    wanted = resolve_accounts(hub, kind, exchanges, accounts)
+    now_ms = hub.clock()
+    end = check_end(end_ms, now_ms) if start_ms is None else check_span(start_ms, end_ms, now_ms).end_ms
+    backfill = LedgerBackfill(tuple(wanted), tuple(parse_roots(symbols)), start_ms, end)
+    counts: dict[str, int | str] = {
+        "exchanges": len({account.venue for account in wanted}),
+        "accounts": len(wanted),
+    }
+    if kind is not DataKind.TRANSFER:
+        counts["symbols"] = len(backfill.roots) or "all"
+    return await _queue(hub, kind, backfill.to_parameters(), **counts)
+
+
+async def _queue(hub: Hub, kind: DataKind, parameters: Mapping[str, object], **counts: int | str) -> Queued:
+    told = " | ".join(f"{name}={count}" for name, count in counts.items())
+    message = f"{kind.value.capitalize()} backfill queued | {told}"
+    trace_id = new_trace_id(kind.backfill_job)
     execution_id = await hub.engine.enqueue(
         NewExecution(
-            job_name=kline_backfill.JOB_NAME,
+            job_name=kind.backfill_job,
             parameters=parameters,
             trace_id=trace_id,
             message=message,
@@ -66,50 +153,3 @@ async def queue_kline_backfill(
         )
     )
     return Queued(execution_id, trace_id, "queued", message)
-
-
-def _check_span(start_ms: int, end_ms: int | None, now_ms: int) -> Span:
-    if start_ms < EARLIEST_MS:
-        raise InputError(
-            f"start_time {format_time(start_ms)} is too early; the earliest is {format_time(EARLIEST_MS)}"
-        )
-    clamped_ms = now_ms if end_ms is None else min(end_ms, now_ms)
-    if start_ms >= clamped_ms:
-        end = "now" if clamped_ms == now_ms else "end_time"
-        raise InputError(f"start_time {format_time(start_ms)} must be before {end} {format_time(clamped_ms)}")
-    return Span(start_ms, clamped_ms)
-
-
-async def _resolve_symbols(
-    hub: Hub, exchanges: Sequence[str] | None, symbols: Sequence[str] | None
-) -> list[Symbol]:
-    if exchanges is not None:
-        if not exchanges:
-            raise InputError("exchanges is empty; leave it out to take every exchange")
-        check_support(exchanges, DataKind.KLINE, hub.support)
-    if symbols is not None:
-        return _parse_symbols(hub, exchanges, symbols)
-    venues = list(dict.fromkeys(exchanges or venues_with(DataKind.KLINE, hub.support)))
-    async with hub.database.read() as connection:
-        subscribed = await subscriptions.list_subscriptions(connection, venues)
-    if not subscribed:
-        raise InputError(
-            f"no symbol is subscribed on {', '.join(venues)}; "
-            "name symbols, or set [subscriptions] in the configuration"
-        )
-    return [one.symbol for one in subscribed]
-
-
-def _parse_symbols(hub: Hub, exchanges: Sequence[str] | None, symbols: Sequence[str]) -> list[Symbol]:
-    if not symbols:
-        raise InputError("symbols is empty; leave it out to take every subscribed symbol")
-    parsed = list(dict.fromkeys(Symbol.parse(text) for text in symbols))
-    for symbol in parsed:
-        if symbol.is_stock:
-            raise InputError(f"symbol {symbol} is a stock; a backfill takes BASE_QUOTE.EXCHANGE")
-        if exchanges is not None and symbol.venue not in exchanges:
-            raise InputError(
-                f"symbol {symbol} is on {symbol.venue}, which is not among exchanges {', '.join(exchanges)}"
-            )
-    check_support((symbol.venue for symbol in parsed), DataKind.KLINE, hub.support)
-    return parsed

@@ -7,8 +7,10 @@ from markethub.control.database import Database
 from markethub.domain.support import Support
 from markethub.engine.engine import Engine
 from markethub.ports.clock import Clock
+from markethub.ports.records import RecordStore
 from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue
+from markethub.services.accounts import AccountBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +18,11 @@ class Hub:
     """The open parts of one running node; ``app.open_hub`` builds and closes it."""
 
     store: SeriesStore
+    records: RecordStore
     database: Database
     engine: Engine
     venues: Mapping[str, Venue]
+    accounts: AccountBook
     support: Support
     clock: Clock
     max_read_rows: int

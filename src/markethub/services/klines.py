@@ -1,6 +1,7 @@
 """Read what is stored."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,21 +9,24 @@ import pyarrow as pa
 from markethub.domain.errors import InputError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span, span_or_none, subtract
+from markethub.domain.support import DataKind
 from markethub.domain.symbol import Series, Symbol
-from markethub.domain.times import format_time
+from markethub.ports.records import RecordQuery
 from markethub.ports.store import SeriesSummary
 from markethub.services.hub import Hub
-
-_FIRST_MS = -62_135_596_800_000  # the year 1
-_LAST_MS = 253_402_300_800_000  # the year 10000
+from markethub.services.read_span import read_span
+from markethub.tables.records import times_ms
+from markethub.tables.rejects import REJECTS
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
     """A run of missing bars and why they are missing.
 
-    ``reason`` is ``not_fetched``: nobody has asked yet, or asking failed; ``before_first_bar``: asked, and
-    the venue's data begins later; ``venue_gap``: asked, and the venue has none though it has earlier ones.
+    Nights, weekends and holidays of a market with sessions are no holes, and a hole does not go on across
+    them. ``reason`` is ``not_fetched``: nobody has asked yet, or asking failed; ``rejected``: the venue's bar
+    made no sense and was kept out (the next backfill asks again); ``before_first_bar``: asked, and the
+    venue's data begins later; ``venue_gap``: asked, and the venue has none though it has earlier ones.
     """
 
     span: Span
@@ -39,7 +43,7 @@ async def read_klines(
     fit ``hub.max_read_rows``; InputError otherwise.
     """
     series = _parse_series(symbol, interval)
-    span = _parse_span(start_ms, end_ms)
+    span = read_span(start_ms, end_ms)
     most = hub.max_read_rows
     if limit is not None and not 1 <= limit <= most:
         raise InputError(f"limit {limit} is not between 1 and {most}")
@@ -64,7 +68,7 @@ async def find_holes(
     Start defaults to the first stored bar, end to the last closed bar; later ones are no holes yet.
     """
     series = _parse_series(symbol, interval)
-    _parse_span(start_ms, end_ms)
+    read_span(start_ms, end_ms)
     return await asyncio.to_thread(_find_holes, hub, series, start_ms, end_ms)
 
 
@@ -82,11 +86,14 @@ def _find_holes(hub: Hub, series: Series, start_ms: int | None, end_ms: int | No
     if span is None:
         return []
     claimed = [claim.span for claim in hub.store.covered(series, span)]
+    rejected = _rejected_spans(hub, series)
     holes = []
-    for missing in hub.store.holes(series, span):
+    for missing in _leave_out_closed(hub, series, span, hub.store.holes(series, span)):
         unasked = subtract(missing, claimed)
         asked = subtract(missing, unasked)
-        found = [(part, "not_fetched") for part in unasked]
+        unknown = [part for run in unasked for part in subtract(run, rejected)]
+        found = [(part, "not_fetched") for part in unknown]
+        found += [(part, "rejected") for run in unasked for part in subtract(run, unknown)]
         found += [
             (part, "before_first_bar" if first_ms is None or part.end_ms <= first_ms else "venue_gap")
             for part in asked
@@ -95,13 +102,22 @@ def _find_holes(hub: Hub, series: Series, start_ms: int | None, end_ms: int | No
     return holes
 
 
+def _rejected_spans(hub: Hub, series: Series) -> list[Span]:
+    """Where the venue's bars were kept out, because they made no sense."""
+    query = RecordQuery(where={"kind": [DataKind.KLINE], "owner": [str(series)]})
+    rejects = hub.records.read_records(REJECTS, query)
+    width_ms = series.interval.width_ms
+    return [Span(open_ms, open_ms + width_ms) for open_ms in times_ms(rejects, "time").to_pylist()]
+
+
+def _leave_out_closed(hub: Hub, series: Series, span: Span, missing: Sequence[Span]) -> Sequence[Span]:
+    """The parts of missing runs in which the market was open; all of them where it never closes."""
+    venue = hub.venues.get(series.symbol.venue)
+    if venue is None or venue.sessions is None or not missing:
+        return missing
+    closed = venue.sessions.closed(series.interval, span)
+    return [part for run in missing for part in subtract(run, closed)]
+
+
 def _parse_series(symbol: str, interval: str) -> Series:
     return Series(Symbol.parse(symbol), Interval.parse(interval))
-
-
-def _parse_span(start_ms: int | None, end_ms: int | None) -> Span:
-    low_ms = _FIRST_MS if start_ms is None else start_ms
-    high_ms = _LAST_MS if end_ms is None else end_ms
-    if low_ms >= high_ms:
-        raise InputError(f"start {format_time(low_ms)} must be before end {format_time(high_ms)}")
-    return Span(low_ms, high_ms)

@@ -136,7 +136,7 @@ class KlineSourceContract:
 
     async def test_a_symbol_of_another_venue(self, subject: SourceUnderTest) -> None:
         source, series = subject.venue.klines, subject.series
-        stranger = Symbol("ZZZ", series.symbol.instrument)
+        stranger = Symbol("ZZ" if series.symbol.is_stock else "ZZZ", series.symbol.instrument)
         assert not await source.listed(stranger)
         with pytest.raises(SymbolNotListedError):
             await source.klines(Series(stranger, series.interval), subject.history)

@@ -107,8 +107,8 @@ def find_holes(
 ) -> None:
     """List the bars that are missing between the first stored one and now, and why.
 
-    not_fetched: nobody asked the exchange yet. venue_gap: it has no such bars. before_first_bar: its data
-    begins later.
+    not_fetched: nobody asked the exchange yet. rejected: its bar made no sense and was kept out.
+    venue_gap: it has no such bars. before_first_bar: its data begins later.
     """
     with connect(url, config, data_dir) as hub:
         page = hub.holes(symbol, interval.value, start, end)

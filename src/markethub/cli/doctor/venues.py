@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 from markethub.app import load_venues
+from markethub.cli.doctor.accounts import check_accounts
 from markethub.cli.doctor.finding import Finding, fail, ok, warn
 from markethub.config import Settings
 from markethub.domain.errors import MarketHubError
+from markethub.domain.support import SUPPORT
 from markethub.ports.clock import system_clock
 from markethub.ports.venue import Venue
 
@@ -15,13 +17,18 @@ _GOOD_OFFSET_MS = 1000
 
 
 async def check_venues(settings: Settings) -> Sequence[Finding]:
-    """One finding per exchange with an adapter: it answers, and its clock agrees with ours."""
+    """One finding per exchange with an adapter (it answers, its clock agrees with ours), one per account.
+
+    Stock markets are asked only where they are configured: most nodes never do.
+    """
     try:
         venues = load_venues(settings.venues)
     except MarketHubError as error:
         return [fail("exchanges", str(error), "correct the settings below [venues]")]
     try:
-        return await asyncio.gather(*(_check_venue(venue) for venue in venues.values()))
+        asked = [venue for code, venue in venues.items() if code in SUPPORT or code in settings.venues]
+        found = await asyncio.gather(*(_check_venue(venue) for venue in asked))
+        return [*found, *await check_accounts(settings, venues)]
     finally:
         for venue in venues.values():
             await venue.close()

@@ -1,0 +1,148 @@
+"""``markethub backfill`` of what belongs to accounts."""
+
+from typing import Annotated
+
+import typer
+
+from markethub.cli.options import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    HubUrl,
+    NoWait,
+    SomeAccounts,
+    SomeExchanges,
+    check_account,
+    check_root,
+    check_time,
+)
+from markethub.cli.queued import run_backfill
+
+RootSymbols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--symbol",
+        metavar="SYMBOL",
+        parser=check_root,
+        help="Only of, such as BTC_USDT; may be repeated [default: all]",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="TIME",
+        parser=check_time,
+        help="First time, ISO 8601, UTC [default: as far back as the exchange tells]",
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option("--end", metavar="TIME", parser=check_time, help="Before it, ISO 8601 [default: now]"),
+]
+
+
+def _require(account: list[str] | None, exchange: list[str] | None) -> None:
+    if not account and not exchange:
+        raise typer.BadParameter("name at least one --account or --exchange")
+
+
+def backfill_balances(
+    *,
+    account: Annotated[
+        list[str],
+        typer.Option(metavar="ACCOUNT", parser=check_account, help="Such as OKX_MM01; may be repeated."),
+    ],
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take a snapshot of what configured accounts hold."""
+    run_backfill(
+        lambda hub: hub.backfill_balances(account),
+        no_wait=no_wait,
+        as_json=as_json,
+        url=url,
+        config=config,
+        data_dir=data_dir,
+    )
+
+
+def backfill_orders(
+    *,
+    account: SomeAccounts = None,
+    exchange: SomeExchanges = None,
+    symbol: RootSymbols = None,
+    start: Start = None,
+    end: End = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Fetch the orders of configured accounts, or of all of them on an exchange."""
+    _require(account, exchange)
+    run_backfill(
+        lambda hub: hub.backfill_orders(
+            account or None, exchange or None, symbols=symbol or None, start_time=start, end_time=end
+        ),
+        no_wait=no_wait,
+        as_json=as_json,
+        url=url,
+        config=config,
+        data_dir=data_dir,
+    )
+
+
+def backfill_fills(
+    *,
+    account: SomeAccounts = None,
+    exchange: SomeExchanges = None,
+    symbol: RootSymbols = None,
+    start: Start = None,
+    end: End = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Fetch the fills of configured accounts, or of all of them on an exchange."""
+    _require(account, exchange)
+    run_backfill(
+        lambda hub: hub.backfill_fills(
+            account or None, exchange or None, symbols=symbol or None, start_time=start, end_time=end
+        ),
+        no_wait=no_wait,
+        as_json=as_json,
+        url=url,
+        config=config,
+        data_dir=data_dir,
+    )
+
+
+def backfill_transfers(
+    *,
+    account: SomeAccounts = None,
+    exchange: SomeExchanges = None,
+    start: Start = None,
+    end: End = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Fetch the deposits, withdrawals and internal moves of configured accounts."""
+    _require(account, exchange)
+    run_backfill(
+        lambda hub: hub.backfill_transfers(account or None, exchange or None, start_time=start, end_time=end),
+        no_wait=no_wait,
+        as_json=as_json,
+        url=url,
+        config=config,
+        data_dir=data_dir,
+    )

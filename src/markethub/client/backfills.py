@@ -1,0 +1,236 @@
+"""The calls that queue backfills, of both clients."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from markethub.client.answers import QueuedAnswer
+from markethub.client.calls import Call, Moment, queue_backfill
+
+Answer = TypeVar("Answer")
+
+
+class Backfills(Protocol):
+    """Queue backfills; all of them answer as soon as the request is committed.
+
+    ``symbols`` win over ``exchanges``. Times are ISO 8601 text or datetimes; ranges are half-open.
+    """
+
+    def _send(self, call: Call[Answer]) -> Answer: ...
+
+    def backfill_klines(
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        intervals: Sequence[str],
+        start_time: Moment,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """Queue the download of bars with ``start_time <= open_time < end_time`` (now, when not given)."""
+        return self._send(
+            queue_backfill(
+                "klines",
+                {"symbols": symbols, "exchanges": exchanges, "intervals": intervals},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    def backfill_symbols(self, exchanges: Sequence[str]) -> QueuedAnswer:
+        """Queue an update of what these exchanges list."""
+        return self._send(queue_backfill("symbols", {"exchanges": exchanges}))
+
+    def backfill_balances(
+        self, accounts: Sequence[str], exchanges: Sequence[str] | None = None
+    ) -> QueuedAnswer:
+        """Queue a snapshot of what these configured accounts hold."""
+        return self._send(queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}))
+
+    def backfill_orders(
+        self,
+        accounts: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """Queue the download of these accounts' orders, or of all configured ones of ``exchanges``.
+
+        ``symbols`` are root symbols (``BTC_USDT``). Without a start it is as far back as the exchange tells.
+        """
+        return self._send(
+            queue_backfill(
+                "orders",
+                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    def backfill_fills(
+        self,
+        accounts: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """Queue the download of these accounts' fills, or of all configured ones of ``exchanges``.
+
+        ``symbols`` are root symbols (``BTC_USDT``). Without a start it is as far back as the exchange tells.
+        """
+        return self._send(
+            queue_backfill(
+                "fills",
+                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    def backfill_transfers(
+        self,
+        accounts: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """Queue the download of deposits, withdrawals and internal moves; accounts as for orders."""
+        return self._send(
+            queue_backfill(
+                "transfers",
+                {"accounts": accounts, "exchanges": exchanges},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    def backfill_orderbook(
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        limit: int | None = None,
+    ) -> QueuedAnswer:
+        """Queue a snapshot of order books with at most ``limit`` (1 to 1000, else 20) levels a side."""
+        return self._send(
+            queue_backfill("orderbook", {"symbols": symbols, "exchanges": exchanges}, limit=limit)
+        )
+
+    def backfill_ticker(
+        self, symbols: Sequence[str] | None = None, exchanges: Sequence[str] | None = None
+    ) -> QueuedAnswer:
+        """Queue a snapshot of tickers."""
+        return self._send(queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}))
+
+
+class AsyncBackfills(Protocol):
+    """As Backfills, for asyncio."""
+
+    async def _send(self, call: Call[Answer]) -> Answer: ...
+
+    async def backfill_klines(
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        intervals: Sequence[str],
+        start_time: Moment,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_klines."""
+        return await self._send(
+            queue_backfill(
+                "klines",
+                {"symbols": symbols, "exchanges": exchanges, "intervals": intervals},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    async def backfill_symbols(self, exchanges: Sequence[str]) -> QueuedAnswer:
+        """As DataHub.backfill_symbols."""
+        return await self._send(queue_backfill("symbols", {"exchanges": exchanges}))
+
+    async def backfill_balances(
+        self, accounts: Sequence[str], exchanges: Sequence[str] | None = None
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_balances."""
+        return await self._send(queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}))
+
+    async def backfill_orders(
+        self,
+        accounts: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_orders."""
+        return await self._send(
+            queue_backfill(
+                "orders",
+                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    async def backfill_fills(
+        self,
+        accounts: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_fills."""
+        return await self._send(
+            queue_backfill(
+                "fills",
+                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    async def backfill_transfers(
+        self,
+        accounts: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        start_time: Moment | None = None,
+        end_time: Moment | None = None,
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_transfers."""
+        return await self._send(
+            queue_backfill(
+                "transfers",
+                {"accounts": accounts, "exchanges": exchanges},
+                start_time=start_time,
+                end_time=end_time,
+            )
+        )
+
+    async def backfill_orderbook(
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        limit: int | None = None,
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_orderbook."""
+        return await self._send(
+            queue_backfill("orderbook", {"symbols": symbols, "exchanges": exchanges}, limit=limit)
+        )
+
+    async def backfill_ticker(
+        self, symbols: Sequence[str] | None = None, exchanges: Sequence[str] | None = None
+    ) -> QueuedAnswer:
+        """As DataHub.backfill_ticker."""
+        return await self._send(queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}))

@@ -1,0 +1,8 @@
+# 显式指定交易所
+curl -X POST "https://api.datahub.example.com/api/v1/backfill/balances" \
+  -H "Authorization: Bearer YOUR_TOKEN" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "exchanges": ["BNC", "OKX"],
+    "accounts": ["BNC_MM01", "OKX_MM01"]
+  }'

@@ -1,0 +1,8 @@
+# 回填指定交易所的所有订单簿
+curl -X POST "https://api.datahub.example.com/api/v1/backfill/orderbook" \
+  -H "Authorization: Bearer YOUR_TOKEN" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "exchanges": ["BNC", "OKX"],
+    "limit": 50
+  }'

@@ -27,8 +27,8 @@ from benchmarks.rounds import Contestant, Spent, take_turns
 from markethub.domain.span import Span
 from markethub.domain.times import parse_time
 from markethub.ports.clock import system_clock
-from markethub.ports.store import SeriesStore
 from markethub.ports.venue import ArchiveFile, KlineArchive, Venue
+from markethub.stores.duckdb import DuckdbSeriesStore
 from markethub.venues.binance import create_venue
 from markethub.venues.binance.archive_parse import read_archive
 
@@ -126,7 +126,9 @@ def _contestants(runner: asyncio.Runner, venue: Venue, http: httpx2.Client) -> d
     }
 
 
-async def _ingest(venue: Venue, archive: KlineArchive, store: SeriesStore, spans: Sequence[Span]) -> int:
+async def _ingest(
+    venue: Venue, archive: KlineArchive, store: DuckdbSeriesStore, spans: Sequence[Span]
+) -> int:
     """Run one chunk a span, several at once; inside a chunk file follows file."""
     places = asyncio.Semaphore(_WORKERS)
 

@@ -11,10 +11,10 @@ import pandas as pd
 from markethub.domain.interval import Interval
 from markethub.domain.symbol import Series, Symbol
 from markethub.jobs.kline_fetch import KlineFetch
+from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import system_clock
-from markethub.ports.store import SeriesStore
 from markethub.ports.venue import KlineArchive, KlineSource
-from markethub.stores.duckdb import open_duckdb_store
+from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store
 
 # The sandbox makes these bars up: without a hole, so that every page and file is full.
 SERIES = Series(Symbol.parse("ETH_USDT.BNC"), Interval.M1)
@@ -38,7 +38,7 @@ class StrictLog:
 
 
 @contextmanager
-def empty_store() -> Iterator[SeriesStore]:
+def empty_store() -> Iterator[DuckdbSeriesStore]:
     """A store in a new file, which is deleted at the end."""
     with TemporaryDirectory(prefix="markethub-bench-") as folder:
         store = open_duckdb_store(Path(folder) / "market.duckdb")
@@ -48,9 +48,10 @@ def empty_store() -> Iterator[SeriesStore]:
             store.close()
 
 
-def new_fetch(source: KlineSource, archive: KlineArchive, store: SeriesStore) -> KlineFetch:
+def new_fetch(source: KlineSource, archive: KlineArchive, store: DuckdbSeriesStore) -> KlineFetch:
     """What a chunk of a backfill runs, without the engine around it."""
-    return KlineFetch(SERIES, source, archive, store, system_clock, StrictLog())
+    quarantine = Quarantine(store.records, system_clock)
+    return KlineFetch(SERIES, source, archive, store, system_clock, StrictLog(), quarantine)
 
 
 class FrameTable:

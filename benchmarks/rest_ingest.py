@@ -27,8 +27,8 @@ from benchmarks.rounds import Contestant, Spent, take_turns
 from markethub.domain.span import Span
 from markethub.domain.times import parse_time
 from markethub.jobs.kline_fetch import NoArchive
-from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue
+from markethub.stores.duckdb import DuckdbSeriesStore
 from markethub.venues.binance import create_venue
 
 _PAGES = 60
@@ -155,7 +155,7 @@ async def _page_ours(venue: Venue, span: Span) -> int:
     return rows
 
 
-async def _store_ours(venue: Venue, store: SeriesStore, span: Span) -> int:
+async def _store_ours(venue: Venue, store: DuckdbSeriesStore, span: Span) -> int:
     fetch = new_fetch(venue.klines, NoArchive(), store)
     await fetch.fetch(span)
     return fetch.counters["inserted"]

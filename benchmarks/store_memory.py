@@ -50,21 +50,22 @@ def _ingest(folder: Path) -> dict[str, float]:
     while stored < rows:
         store.upsert(series_of(0), chunk_of(0, 0)).result()  # ends behind all that waits
         stored = sum(summary.rows for summary in store.summaries())
-    ingest_s, ingest_mib = time.perf_counter() - start_s, _peak_mib()
+    ingest_s, ingest_mib = time.perf_counter() - start_s, peak_mib()
     start_s = time.perf_counter()
     store.compact()
     compact_s = time.perf_counter() - start_s
     store.close()
     return {
         "ingest_mib": ingest_mib,
-        "compact_mib": _peak_mib(),
+        "compact_mib": peak_mib(),
         "ingest_s": ingest_s * _ROWS / rows,
         "compact_s": compact_s,
         "bytes_per_row": path.stat().st_size / rows,
     }
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
+    """The largest resident memory this process ever had."""
     # Not getrusage: its peak outlives exec, so it would be that of the process that started this one.
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index] # always there on Linux

@@ -34,9 +34,12 @@ async def holes(hub: Hub) -> list[tuple[int, int, str]]:
 
 async def test_a_bad_bar_is_kept_out_told_and_repaired(hub: Hub, sandbox: RunningSandbox) -> None:
     fault = {"path": "/api/v5/market/history-candles", "kind": "bad_bar", "row_ms": BAD_MS}
-    async with aiohttp.ClientSession() as session:
-        async with session.post(f"{sandbox.url}/sandbox/faults", data=orjson.dumps([fault])) as reply:
-            assert reply.status == 200
+    plan = orjson.dumps([fault])
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{sandbox.url}/sandbox/faults", data=plan) as reply,
+    ):
+        assert reply.status == 200
     first = await backfill(hub)
     assert (first["inserted"], first["rejected"]) == (47, 1)
     assert await holes(hub) == [(BAD_MS, 1, "rejected")]

@@ -22,8 +22,8 @@ ORDERBOOKS = RecordTable(
     time="time",
     owner="symbol",
 )
-"""One row per symbol, moment and asked depth: at most ``depth`` levels a side, best first, prices strictly descending for
-bids and ascending for asks, the best bid below the best ask. A side may be empty.
+"""One row per symbol, moment and asked depth: at most ``depth`` levels a side, best first, prices strictly
+descending for bids and ascending for asks, the best bid below the best ask. A side may be empty.
 
 ``time`` is the venue's own where it tells one, else a lower bound of its clock when it was asked. Prices are
 in the quote currency, sizes (above 0) in the base currency. ``sequence`` is the venue's number of the book's

@@ -23,13 +23,14 @@ def zip_of(members: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members.items():
-            archive.writestr(name, text)
+            # A fixed date: the bytes become names of tests, which every worker must agree on.
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
 def test_gzip() -> None:
-    assert unpack_gzip(gzip.compress(TEXT), 100, PATH) == TEXT
-    halves = gzip.compress(TEXT[:6]) + gzip.compress(TEXT[6:])
+    assert unpack_gzip(gzip.compress(TEXT, mtime=0), 100, PATH) == TEXT
+    halves = gzip.compress(TEXT[:6], mtime=0) + gzip.compress(TEXT[6:])
     assert unpack_gzip(halves, 100, PATH) == TEXT, "several members are one file"
 
 
@@ -42,9 +43,9 @@ def test_what_the_http_client_has_unpacked_already_is_taken_as_it_is() -> None:
     [
         b"\x1f\x8b",
         b"\x1f\x8bnonsense that is no gzip at all",
-        gzip.compress(TEXT)[:-9],
-        gzip.compress(TEXT)[:-8] + b"\0" * 8,  # its own CRC is wrong
-        gzip.compress(TEXT) + b"rest",
+        gzip.compress(TEXT, mtime=0)[:-9],
+        gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8,  # its own CRC is wrong
+        gzip.compress(TEXT, mtime=0) + b"rest",
     ],
 )
 def test_what_is_no_gzip_is_refused(packed: bytes) -> None:
@@ -54,7 +55,8 @@ def test_what_is_no_gzip_is_refused(packed: bytes) -> None:
 
 def test_bombs_are_not_unpacked() -> None:
     text = b"0" * 50_000_000
-    for packed, unpack in ((gzip.compress(text), unpack_gzip), (zip_of({"a.csv": text}), unpack_zip)):
+    gzipped, zipped = gzip.compress(text, mtime=0), zip_of({"a.csv": text})
+    for packed, unpack in ((gzipped, unpack_gzip), (zipped, unpack_zip)):
         assert len(packed) < 100_000
         tracemalloc.start()
         with pytest.raises(ArchiveError, match="larger than 1000 bytes when unpacked"):
@@ -79,7 +81,7 @@ def test_zip() -> None:
         zip_of({"a.txt": TEXT}),
         zip_of({"a.csv": TEXT, "b.csv": TEXT}),
         zip_of({"a.csv": TEXT})[:-20],
-        gzip.compress(TEXT),
+        gzip.compress(TEXT, mtime=0),
     ],
 )
 def test_what_is_no_zip_of_one_csv_is_refused(packed: bytes) -> None:
@@ -90,7 +92,8 @@ def test_what_is_no_zip_of_one_csv_is_refused(packed: bytes) -> None:
 @settings(deadline=None)
 @given(position=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_any_damage_is_refused_or_harmless(position: int, value: int) -> None:
-    for packed, unpack in ((gzip.compress(TEXT), unpack_gzip), (zip_of({"a.csv": TEXT}), unpack_zip)):
+    gzipped, zipped = gzip.compress(TEXT, mtime=0), zip_of({"a.csv": TEXT})
+    for packed, unpack in ((gzipped, unpack_gzip), (zipped, unpack_zip)):
         damaged = bytearray(packed)
         damaged[position % len(damaged)] = value
         try:

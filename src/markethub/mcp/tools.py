@@ -1,0 +1,259 @@
+"""Which tools there are: each is one route, with the model of its request as its parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from markethub.wire.backfill import (
+    BalanceBackfillRequest,
+    KlineBackfillRequest,
+    LedgerBackfillRequest,
+    OrderbookBackfillRequest,
+    SymbolBackfillRequest,
+    TickerBackfillRequest,
+    TransferBackfillRequest,
+)
+from markethub.wire.executions import ChunkQuery, ExecutionQuery
+from markethub.wire.jobs import JobQuery
+from markethub.wire.logs import LogQuery
+from markethub.wire.model import RequestModel, Text
+from markethub.wire.records import (
+    BalanceQuery,
+    FillQuery,
+    OrderQuery,
+    RejectQuery,
+    SnapshotQuery,
+    SymbolQuery,
+    TransferQuery,
+)
+from markethub.wire.series import SpanQuery
+
+MOST_ROWS = 1000
+"""Rows that one call of a tool reads at most where the API would allow more."""
+
+_JobId = Annotated[Text, Field(description="a job's name or numeric id")]
+_ExecutionId = Annotated[Text, Field(description="an execution's id or trace id")]
+
+
+class Shape(StrEnum):
+    """What an answer looks like, and so how one that is too long is cut.
+
+    ``ONE`` object; a ``PAGE`` of a list that the API cuts by offset and limit; a whole ``LIST``; ``BARS`` by
+    open time.
+    """
+
+    ONE = "one"
+    PAGE = "page"
+    LIST = "list"
+    BARS = "bars"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool. Its arguments are the fields of ``model``, less ``hidden``, and those that ``path`` names.
+
+    The route behind ``path`` checks arguments and scope; ``scope`` only tells which one it needs.
+    """
+
+    name: str
+    words: str
+    model: type[RequestModel]
+    scope: str
+    path: str
+    shape: Shape
+    method: Literal["GET", "POST"] = "GET"
+    most_rows: int | None = None
+    hidden: frozenset[str] = frozenset()
+    is_destructive: bool = False
+
+    @property
+    def reads_only(self) -> bool:
+        return self.method == "GET"
+
+    @property
+    def title(self) -> str:
+        return self.name.removeprefix("datahub_").replace("_", " ").capitalize()
+
+
+class NoParameters(RequestModel):
+    """Takes no parameters."""
+
+
+class JobChoice(RequestModel):
+    """Which job."""
+
+    job_id: _JobId
+
+
+class JobExecutionQuery(ExecutionQuery):
+    """Which of one job's executions; ``search`` matches the status, ``after``/``before`` are half-open."""
+
+    job_id: _JobId
+
+
+class ExecutionChoice(RequestModel):
+    """Which execution."""
+
+    execution_id: _ExecutionId
+
+
+class ExecutionProgressQuery(ChunkQuery):
+    """Which execution, and which of its chunks to show, by key."""
+
+    execution_id: _ExecutionId
+
+
+def _backfill(what: str, words: str, model: type[RequestModel]) -> Tool:
+    return Tool(
+        name=f"datahub_backfill_{what}",
+        words=f"{words} Answers at once; the trace id finds the execution and its logs.",
+        model=model,
+        scope="write:backfill",
+        path=f"/api/v1/backfill/{what}",
+        shape=Shape.ONE,
+        method="POST",
+    )
+
+
+def _records(table: str, words: str, model: type[RequestModel]) -> Tool:
+    return Tool(
+        name=f"datahub_{table}",
+        words=words,
+        model=model,
+        scope="read:data",
+        path=f"/api/v1/{table}",
+        shape=Shape.PAGE,
+        most_rows=MOST_ROWS,
+        hidden=frozenset({"format"}),
+    )
+
+
+_BACKFILLS = (
+    _backfill("klines", "Queue the download of bars (klines).", KlineBackfillRequest),
+    _backfill("symbols", "Queue an update of what exchanges list.", SymbolBackfillRequest),
+    _backfill("balances", "Queue a snapshot of accounts' balances.", BalanceBackfillRequest),
+    _backfill("orders", "Queue the download of accounts' orders.", LedgerBackfillRequest),
+    _backfill("fills", "Queue the download of accounts' fills.", LedgerBackfillRequest),
+    _backfill(
+        "transfers",
+        "Queue the download of deposits, withdrawals and internal moves.",
+        TransferBackfillRequest,
+    ),
+    _backfill("orderbook", "Queue a snapshot of order books.", OrderbookBackfillRequest),
+    _backfill("ticker", "Queue a snapshot of tickers.", TickerBackfillRequest),
+)
+
+_WORK = (
+    Tool("datahub_list_jobs", "List jobs.", JobQuery, "read:jobs", "/api/v1/jobs", Shape.PAGE),
+    Tool("datahub_get_job", "Show one job.", JobChoice, "read:jobs", "/api/v1/jobs/{job_id}", Shape.ONE),
+    Tool(
+        "datahub_list_job_executions",
+        "List the executions of all jobs, newest first.",
+        ExecutionQuery,
+        "read:jobs",
+        "/api/v1/jobs/executions",
+        Shape.PAGE,
+    ),
+    Tool(
+        "datahub_get_job_executions",
+        "List the executions of one job, newest first.",
+        JobExecutionQuery,
+        "read:jobs",
+        "/api/v1/jobs/{job_id}/executions",
+        Shape.PAGE,
+    ),
+    Tool(
+        "datahub_get_execution",
+        "Show one execution with its progress.",
+        ExecutionProgressQuery,
+        "read:jobs",
+        "/api/v1/executions/{execution_id}",
+        Shape.ONE,
+    ),
+    Tool(
+        "datahub_cancel_execution",
+        "End an execution as FAILURE with the error `cancelled`; what it stored stays.",
+        ExecutionChoice,
+        "write:backfill",
+        "/api/v1/executions/{execution_id}/cancel",
+        Shape.ONE,
+        method="POST",
+        is_destructive=True,
+    ),
+    Tool(
+        "datahub_retry_execution",
+        "Queue again an execution that failed or timed out; it fetches what is missing.",
+        ExecutionChoice,
+        "write:backfill",
+        "/api/v1/executions/{execution_id}/retry",
+        Shape.ONE,
+        method="POST",
+    ),
+    Tool(
+        "datahub_list_logs",
+        "List what executions logged.",
+        LogQuery,
+        "read:logs",
+        "/api/v1/logs",
+        Shape.PAGE,
+    ),
+)
+
+_READS = (
+    Tool(
+        "datahub_klines",
+        "Read stored bars (klines), ascending: from `start` on, or without it the newest before `end`.",
+        SpanQuery,
+        "read:data",
+        "/api/v1/klines",
+        Shape.BARS,
+        most_rows=MOST_ROWS,
+    ),
+    Tool(
+        "datahub_holes",
+        "Find the bars that are missing, each run with the reason.",
+        SpanQuery,
+        "read:data",
+        "/api/v1/klines/holes",
+        Shape.LIST,
+    ),
+    Tool(
+        "datahub_series",
+        "List the stored series with their sizes.",
+        NoParameters,
+        "read:data",
+        "/api/v1/series",
+        Shape.LIST,
+    ),
+    _records("symbols", "Read what exchanges list.", SymbolQuery),
+    _records("tickers", "Read stored tickers.", SnapshotQuery),
+    _records("orderbooks", "Read stored order books.", SnapshotQuery),
+    _records("balances", "Read what accounts held.", BalanceQuery),
+    _records("orders", "Read accounts' orders.", OrderQuery),
+    _records("fills", "Read accounts' own trades.", FillQuery),
+    _records("transfers", "Read accounts' transfers.", TransferQuery),
+    _records("rejects", "Read what was kept out of the data, and why.", RejectQuery),
+    Tool(
+        "datahub_accounts",
+        "List the configured accounts, and what their keys were found to be.",
+        NoParameters,
+        "read:jobs",
+        "/api/v1/accounts",
+        Shape.LIST,
+    ),
+    Tool(
+        "datahub_limits",
+        "Show what the exchanges allow, and what was used of it.",
+        NoParameters,
+        "read:jobs",
+        "/api/v1/limits",
+        Shape.LIST,
+    ),
+)
+
+TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in (*_BACKFILLS, *_WORK, *_READS)})
+"""Every tool by its name, which is that of the client's method after ``datahub_``."""

@@ -71,6 +71,12 @@ class WorkerSettings(_Section):
     backfill_timeout_s: Annotated[float, Field(gt=0)] | None = None
 
 
+class McpSettings(_Section):
+    """The tools for AI models."""
+
+    answer_tokens: Annotated[int, Field(ge=1_000, le=1_000_000)] = 20_000
+
+
 class AccountSettings(_Section):
     """Where the key of one account is: exactly one of the two; never the key itself.
 
@@ -104,6 +110,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     control: ControlSettings = ControlSettings()
     workers: WorkerSettings = WorkerSettings()
+    mcp: McpSettings = McpSettings()
     venues: dict[str, dict[str, str]] = {}
     subscriptions: dict[str, list[str]] = {}
     accounts: dict[str, AccountSettings] = {}

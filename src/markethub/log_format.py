@@ -42,6 +42,6 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # alembic and aiosqlite tell their every step at INFO and DEBUG
-    for name in ("alembic", "aiosqlite", "asyncio"):
+    # They tell their every step at INFO and DEBUG.
+    for name in ("alembic", "aiosqlite", "asyncio", "httpx2", "mcp"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

@@ -64,10 +64,10 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Announce
         await _ensure_admin_token(hub, settings.data_dir, announce)
         server = _Uvicorn(
             uvicorn.Config(
-                create_api(hub),
+                create_api(hub, answer_tokens=settings.mcp.answer_tokens),
                 log_config=None,
                 access_log=False,
-                lifespan="off",
+                lifespan="on",
                 server_header=False,
                 timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
             )

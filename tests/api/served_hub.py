@@ -56,7 +56,7 @@ async def _serve(open_hub: OpenHub, served: ServedHub, ready: threading.Event, s
             server = uvicorn.Server(
                 uvicorn.Config(
                     create_api(hub),
-                    lifespan="off",
+                    lifespan="on",
                     log_config=None,
                     access_log=False,
                     timeout_graceful_shutdown=5,

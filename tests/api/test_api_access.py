@@ -14,9 +14,13 @@ ROUTES = [
     ("POST", "/api/v1/backfill/transfers", "write:backfill"),
     ("POST", "/api/v1/backfill/orderbook", "write:backfill"),
     ("POST", "/api/v1/backfill/ticker", "write:backfill"),
+    ("GET", "/api/v1/jobs", "read:jobs"),
+    ("GET", "/api/v1/jobs/1", "read:jobs"),
+    ("GET", "/api/v1/jobs/1/executions", "read:jobs"),
     ("GET", "/api/v1/jobs/executions", "read:jobs"),
     ("GET", "/api/v1/executions/1", "read:jobs"),
     ("POST", "/api/v1/executions/1/cancel", "write:backfill"),
+    ("POST", "/api/v1/executions/1/retry", "write:backfill"),
     ("GET", "/api/v1/logs", "read:logs"),
     ("GET", "/api/v1/klines", "read:data"),
     ("GET", "/api/v1/klines/holes", "read:data"),
@@ -31,6 +35,7 @@ ROUTES = [
     ("GET", "/api/v1/rejects", "read:data"),
     ("GET", "/api/v1/accounts", "read:jobs"),
     ("GET", "/api/v1/limits", "read:jobs"),
+    ("GET", "/api/v1/tools", "read:jobs"),
 ]
 SCOPES = ["read:data", "read:jobs", "read:logs", "write:backfill", "read:dms", "write:dms"]
 
@@ -43,6 +48,10 @@ def error_of(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, body["error"]["code"]
 
 
+def template(path: str) -> str:
+    return path.replace("/jobs/1", "/jobs/{job_id}").replace("/1", "/{execution_id}")
+
+
 def test_the_table_names_every_route(stranger: httpx2.Client) -> None:
     documented = {
         (method.upper(), path)
@@ -50,7 +59,7 @@ def test_the_table_names_every_route(stranger: httpx2.Client) -> None:
         for method in operations
         if path.startswith("/api/v1")
     }
-    assert documented == {(method, path.replace("/1", "/{execution_id}")) for method, path, _ in ROUTES}
+    assert documented == {(method, template(path)) for method, path, _ in ROUTES}
 
 
 @pytest.mark.parametrize(("method", "path", "_scope"), ROUTES)

@@ -129,7 +129,7 @@ def test_a_backfill_can_be_followed_and_cancelled(admin: httpx2.Client) -> None:
     assert by_id["id"] == by_trace["id"] == str(queued["execution_id"])
     assert by_id["status"] in ("PENDING", "RUNNING")
     assert by_id["parameters_snapshot"]["symbols"] == BACKFILL["symbols"]
-    assert set(by_id["chunks"]) == {"total", "done", "failed"}
+    assert set(by_id["chunks"]) == {"total", "pending", "running", "done", "failed"}
 
     cancelled = ok(admin.post(f"/api/v1/executions/{queued['trace_id']}/cancel")).json()
     assert (cancelled["status"], cancelled["error"]) == ("FAILURE", "cancelled")

@@ -170,7 +170,21 @@ def test_a_declared_large_body_is_refused_before_it_arrives(served: ServedHub) -
         ("/api/v1/jobs/executions?serach=x", ["serach", "search"]),
         ("/api/v1/jobs/executions?search=%00", ["search", "NUL"]),
         ("/api/v1/jobs/executions?search=" + "x" * 201, ["search", "200"]),
+        ("/api/v1/jobs?limit=1001", ["limit", "'1001'", "1000"]),
+        ("/api/v1/jobs?offset=-1", ["offset", "'-1'", "0"]),
+        ("/api/v1/jobs?order_by=started_at", ["order_by", "started_at", "last_run_at"]),
+        ("/api/v1/jobs?before=2026-01-01", ["before", "order_desc"]),
+        ("/api/v1/jobs?search=%00", ["search", "NUL"]),
+        ("/api/v1/jobs/%00", ["job_id", "NUL"]),
+        ("/api/v1/jobs/" + "x" * 201, ["job_id", "200"]),
+        ("/api/v1/jobs/1/executions?limit=0", ["limit", "'0'", "1"]),
+        ("/api/v1/jobs/1/executions?order_by=name", ["order_by", "name", "started_at"]),
+        ("/api/v1/jobs/1/executions?after=soon", ["after", "'soon'"]),
+        ("/api/v1/jobs/1/executions?status=FAILURE", ["status", "search"]),
         ("/api/v1/logs?level=LOUD", ["level", "LOUD", "WARNING"]),
+        ("/api/v1/logs?order_by=message", ["order_by", "order_desc"]),
+        ("/api/v1/logs?after=soon", ["after", "'soon'"]),
+        ("/api/v1/logs?search=" + "x" * 201, ["search", "200"]),
         ("/api/v1/logs?limit=1e3", ["limit", "'1e3'"]),
         ("/api/v1/logs?job_id=%00", ["job_id", "NUL"]),
         ("/api/v1/klines", ["symbol is missing", "interval is missing"]),
@@ -218,6 +232,7 @@ def test_an_unknown_path_is_404(admin: httpx2.Client, path: str) -> None:
 def test_an_unknown_execution_is_404(admin: httpx2.Client, name: str) -> None:
     message_of(admin.get(f"/api/v1/executions/{name}"), 404, "NOT_FOUND")
     message_of(admin.post(f"/api/v1/executions/{name}/cancel"), 404, "NOT_FOUND")
+    message_of(admin.post(f"/api/v1/executions/{name}/retry"), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -286,7 +301,9 @@ def test_any_json_is_accepted_or_refused_in_the_envelope(admin: httpx2.Client, b
 
 @settings(max_examples=60, deadline=None)
 @given(
-    path=st.sampled_from(["jobs/executions", "logs", "klines", "klines/holes", "series"]),
+    path=st.sampled_from(
+        ["jobs", "jobs/1/executions", "jobs/executions", "logs", "klines", "klines/holes", "series"]
+    ),
     query=st.dictionaries(
         st.sampled_from(
             [

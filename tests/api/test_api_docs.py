@@ -10,9 +10,9 @@ from markethub.api.app import create_api
 from markethub.api.docs import render_docs
 
 ERRORS = {
-    ("post", "/api/v1/backfill/klines"): {401, 403, 413, 422, 500, 503},
+    ("post", "/api/v1/backfill/klines"): {401, 403, 409, 413, 422, 500, 503},
     **{
-        ("post", f"/api/v1/backfill/{kind}"): {401, 403, 413, 422, 500, 503}
+        ("post", f"/api/v1/backfill/{kind}"): {401, 403, 409, 413, 422, 500, 503}
         for kind in ("symbols", "balances", "orders", "fills", "transfers", "orderbook", "ticker")
     },
     **{
@@ -30,9 +30,14 @@ ERRORS = {
     },
     ("get", "/api/v1/accounts"): {401, 403, 500, 503},
     ("get", "/api/v1/limits"): {401, 403, 500, 503},
+    ("get", "/api/v1/tools"): {401, 403, 500, 503},
+    ("get", "/api/v1/jobs"): {401, 403, 422, 500, 503},
+    ("get", "/api/v1/jobs/{job_id}"): {401, 403, 404, 422, 500, 503},
+    ("get", "/api/v1/jobs/{job_id}/executions"): {401, 403, 404, 422, 500, 503},
     ("get", "/api/v1/jobs/executions"): {401, 403, 422, 500, 503},
     ("get", "/api/v1/executions/{execution_id}"): {401, 403, 404, 422, 500, 503},
     ("post", "/api/v1/executions/{execution_id}/cancel"): {401, 403, 404, 409, 422, 500, 503},
+    ("post", "/api/v1/executions/{execution_id}/retry"): {401, 403, 404, 409, 422, 500, 503},
     ("get", "/api/v1/logs"): {401, 403, 422, 500, 503},
     ("get", "/api/v1/klines"): {401, 403, 422, 500, 503},
     ("get", "/api/v1/klines/holes"): {401, 403, 422, 500, 503},

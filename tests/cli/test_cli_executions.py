@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from markethub.domain.times import format_time
+from markethub.ports.clock import system_clock
 from tests.cli.conftest import Node
 from tests.cli.invocation import Run
 
@@ -26,12 +28,44 @@ def test_show_tells_parameters_and_counts(local: Run, node: Node) -> None:
     assert fields["counter inserted"] == "1382"
     assert fields["parameter symbols"] == "BTC_USDT.BNC"
     assert fields["parameter start_time"] == "2018-01-01T00:00:00Z"
-    assert fields["chunks"] == "1 done, 0 failed, 1 in all"
+    assert fields["chunks"] == "1 done, 0 failed, 0 running, 0 pending, 1 in all"
     by_id = json.loads(local("executions", "show", fields["id"], "--json").out)
     assert by_id["trace_id"] == node.trace_id
 
 
-@pytest.mark.parametrize("verb", ["show", "cancel"])
+def test_chunks_tell_what_became_of_them(local: Run, node: Node) -> None:
+    chunks = local("executions", "show", node.trace_id, "--chunks")
+    assert chunks.out.splitlines() == ["key\tstatus\tattempts\terror", "BTC_USDT.BNC 1h 2018\tDONE\t1\t"]
+    assert local("executions", "show", node.trace_id, "--status", "failed").table() == []
+    assert local("executions", "show", node.trace_id, "--status", "done").out == chunks.out
+
+
+def test_what_failed_is_run_again(local: Run, node: Node) -> None:
+    node.plan_faults(
+        {"path": "/api/v3/klines", "kind": "status", "status": 400, "times": 1000, "query": "LTCUSDT"}
+    )
+    start = format_time(system_clock() - 3 * 3_600_000)  # no archive has it yet
+    arguments = ("backfill", "klines", "--symbol", "LTC_USDT.BNC", "--interval", "1h", "--start", start)
+    try:
+        failed = local(*arguments, "--json")
+    finally:
+        node.reset_sandbox()
+    first = json.loads(failed.out)
+    assert (failed.code, first["status"]) == (1, "FAILURE")
+    [row] = local("executions", "show", first["id"], "--status", "failed").table()
+    assert (row[0][:15], row[1]) == ("LTC_USDT.BNC 1h", "FAILED")
+    assert row[3] in failed.err
+    retried = local("executions", "retry", first["id"], "--json")
+    again = json.loads(retried.out)
+    assert (retried.code, again["status"], again["retry_of"]) == (0, "SUCCESS", first["id"])
+    assert again["parameters_snapshot"] == first["parameters_snapshot"]
+    assert f"Retry of {first['trace_id']} queued" in retried.err
+    refused = local("executions", "retry", again["id"])
+    assert (refused.code, refused.out) == (1, "")
+    assert "nothing of it failed" in refused.err
+
+
+@pytest.mark.parametrize("verb", ["show", "cancel", "retry"])
 def test_an_unknown_execution_is_a_plain_error(local: Run, verb: str) -> None:
     outcome = local("executions", verb, "backfill_kline_00000000")
     assert (outcome.code, outcome.out) == (1, "")

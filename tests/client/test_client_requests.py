@@ -95,13 +95,36 @@ def test_lists_send_their_filters(call: Caller, server: ScriptedServer) -> None:
     }
 
 
+def test_jobs_and_their_histories(call: Caller, server: ScriptedServer) -> None:
+    server.replies = [Reply.json({"data": [], "pagination": {}})]
+    call("list_jobs", "kline", limit=20, offset=40, order_by="last_run_at", order_desc=False)
+    call("get_job", "sync_klines_1h")
+    call("get_job", 1)
+    after = datetime(2026, 1, 1, tzinfo=UTC)
+    call("get_job_executions", job_id="a/b", search="failed", limit=10, order_desc=True, after=after)
+    assert [urlsplit(seen.path).path for seen in server.seen] == [
+        "/api/v1/jobs", "/api/v1/jobs/sync_klines_1h", "/api/v1/jobs/1", "/api/v1/jobs/a%2Fb/executions",
+    ]  # fmt: skip
+    assert {seen.method for seen in server.seen} == {"GET"}
+    assert query_of(server.seen[0]) == {
+        "search": "kline", "limit": "20", "offset": "40", "order_by": "last_run_at", "order_desc": "false",
+    }  # fmt: skip
+    assert query_of(server.seen[3]) == {
+        "search": "failed", "limit": "10", "order_desc": "true", "after": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+
+
 def test_paths_are_quoted(call: Caller, server: ScriptedServer) -> None:
     server.replies = [Reply.json({})]
     call("get_execution", "../x?y#z")
     call("cancel_execution", 12)
+    call("retry_execution", "a/b")
+    call("get_execution", 12, chunk_status="FAILED", limit=5, offset=10)
     assert [(seen.method, seen.path) for seen in server.seen] == [
         ("GET", "/api/v1/executions/..%2Fx%3Fy%23z"),
         ("POST", "/api/v1/executions/12/cancel"),
+        ("POST", "/api/v1/executions/a%2Fb/retry"),
+        ("GET", "/api/v1/executions/12?status=FAILED&limit=5&offset=10"),
     ]
 
 

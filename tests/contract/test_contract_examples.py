@@ -1,53 +1,21 @@
-"""The documents' own examples, run as they are written against a live hub.
-
-``examples/`` holds them word for word; only the address and the token are put in.
-"""
+"""The documents' own examples, run as they are written against a live hub."""
 
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
-import markethub
 from markethub import DataHub
 from tests.api.served_hub import ServedHub
+from tests.contract.documented import EXAMPLES, example, run_curl, run_snippet
 
-EXAMPLES = Path(__file__).parent / "examples"
 TRACE_ID = re.compile(r"backfill_kline_[a-z0-9]{8}")
 BACKFILL = {"symbols": ["BTC_USDT.BNC"], "intervals": ["1h"], "start_time": "2026-01-01T00:00:00Z"}
-
-
-def example(name: str) -> Any:  # noqa: ANN401  (whatever the document shows)
-    return json.loads((EXAMPLES / name).read_text(encoding="utf-8"))
-
-
-def run_curl(name: str, served: ServedHub) -> httpx2.Response:
-    """Send what the documented curl command sends."""
-    command = (EXAMPLES / name).read_text(encoding="utf-8")
-    command = command.replace("https://api.datahub.example.com", served.url)
-    command = command.replace("YOUR_TOKEN", served.tokens["admin"])
-    words = iter(shlex.split(command.replace("\\\n", " "), comments=True))
-    assert next(words) == "curl"
-    method, url, content, headers = "GET", "", None, {}
-    for word in words:
-        if word == "-X":
-            method = next(words)
-        elif word == "-H":
-            key, _, value = next(words).partition(": ")
-            headers[key] = value
-        elif word == "-d":
-            content = next(words)
-        else:
-            url = word
-    with httpx2.Client(verify=False, trust_env=False) as client:
-        return client.request(method, url, content=content, headers=headers)
 
 
 def shape(value: object) -> object:
@@ -196,20 +164,6 @@ def test_executions_carry_the_documented_types(served: ServedHub, succeeded: str
     assert set(example("executions_response.json")["data"][0]["result"]) <= set(result)
     assert result["processed"] == result["inserted"] + result["updated"] + result["unchanged"]
     assert "NOSUCH_USDT.BNC" in rows[failed]["error"]
-
-
-def run_snippet(name: str, served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Run a documented Python snippet with the ready client; return what it prints."""
-    printed: list[str] = []
-    monkeypatch.setenv("MARKETHUB_URL", served.url)
-    monkeypatch.setenv("MARKETHUB_TOKEN", served.tokens["admin"])
-    code = compile((EXAMPLES / name).read_text(encoding="utf-8"), name, "exec")
-    markethub.datahub.close()
-    try:
-        exec(code, {"datahub": markethub.datahub, "print": printed.append})  # noqa: S102  (our own files)
-    finally:
-        markethub.datahub.close()
-    return printed
 
 
 def test_the_snippet_that_follows_a_backfill(served: ServedHub, monkeypatch: pytest.MonkeyPatch) -> None:

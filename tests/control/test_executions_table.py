@@ -176,3 +176,48 @@ async def _fill(database: Database, count: int) -> None:
         (job_id,) = (await ensure_jobs(connection, [JobSpec("j", "kline", "backfill", "")], 1)).values()
         queued = [QueuedExecution(job_id, "j", "{}", f"fill-{n}", 0, None) for n in range(count)]
         await insert_executions(connection, queued, 1)
+
+
+async def test_pages_from_either_end_join_into_one_list(database: Database, history: list[int]) -> None:
+    async with database.read() as connection:
+        for field in ORDER_FIELDS:
+            for order_desc in (False, True):
+                whole, _ = await list_executions(connection, order_by=field, order_desc=order_desc)
+                for limit in (1, 2, 3):
+                    pages = [
+                        await list_executions(
+                            connection, order_by=field, order_desc=order_desc, limit=limit, offset=offset
+                        )
+                        for offset in range(0, len(history), limit)
+                    ]
+                    assert [row for rows, _ in pages for row in rows] == whole
+                    assert {total for _, total in pages} == {5}
+
+
+async def test_a_jobs_own_history_is_searched_by_status_only(database: Database, history: list[int]) -> None:
+    async with database.read() as connection:
+        job_id = (await get_execution(connection, history[0])).job_id
+        assert await list_executions(connection, job_id=job_id, search="kline") == ([], 0)
+        rows, total = await list_executions(connection, job_id=job_id, search="completed")
+    assert ([row.id for row in rows], total) == ([history[2]], 1)
+
+
+@pytest.mark.parametrize(
+    ("index", "of_one_job"),
+    [("ix_execution_status_started", False), ("ix_execution_job_status_started", True)],
+)
+async def test_one_status_is_read_from_its_index(database: Database, index: str, of_one_job: bool) -> None:
+    await _fill(database, 2_000)
+    statement = select(execution.c.id).where(execution.c.status == "FAILURE")
+    if of_one_job:
+        statement = statement.where(execution.c.job_id == 1)
+    order = ordering(ORDER_FIELDS, "started_at", descending=True, tie=execution.c.id)
+    statement = statement.order_by(*order).limit(50)
+    explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+    async with database.begin() as connection:
+        await connection.execute(update(execution).where(execution.c.id % 20 == 7).values(status="FAILURE"))
+        await connection.execute(text("ANALYZE"))
+        sql = statement.compile(connection.sync_engine, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(str(row) for row in await connection.execute(text(f"{explain} {sql}")))
+    assert index in plan
+    assert "TEMP B-TREE" not in plan  # so few rows PostgreSQL rather sorts

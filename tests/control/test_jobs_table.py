@@ -3,7 +3,16 @@ from dataclasses import replace
 import pytest
 
 from markethub.control.database import Database
-from markethub.control.jobs import JobSpec, ensure_jobs, find_job, get_job, job_ids, mark_run
+from markethub.control.jobs import (
+    ORDER_FIELDS,
+    JobSpec,
+    ensure_jobs,
+    find_job,
+    get_job,
+    job_ids,
+    list_jobs,
+    mark_run,
+)
 from markethub.domain.errors import InputError, NotFoundError
 
 SYNC = JobSpec(
@@ -68,3 +77,59 @@ async def test_a_run_is_noted(database: Database, job_id: int) -> None:
     async with database.begin() as connection:
         await mark_run(connection, {job_id}, 9_000)
         assert (await get_job(connection, "backfill_kline")).last_run_ms == 9_000
+
+
+@pytest.fixture
+async def jobs(database: Database) -> list[str]:
+    """Names, ascending, of four jobs that differ in type, category, schedule and runs."""
+    specs = [
+        JobSpec("a_100%", "ticker", "monitor", "", schedule_type="interval", interval_seconds=60),
+        JobSpec("b_x", "balance", "sync", "", enabled=False),
+        JobSpec("c_sync", "kline", "cleanup", "", timeout_seconds=5, max_instances=3),
+        SYNC,
+    ]
+    async with database.begin() as connection:
+        ids = await ensure_jobs(connection, specs[::-1], 1_000)
+        await mark_run(connection, {ids["c_sync"]}, 9_000)
+    return [spec.name for spec in specs]
+
+
+async def test_jobs_come_by_name_in_windows(database: Database, jobs: list[str]) -> None:
+    async with database.read() as connection:
+        rows, total = await list_jobs(connection)
+        assert ([row.name for row in rows], total) == (jobs, 4)
+        rows, total = await list_jobs(connection, order_desc=True, limit=2, offset=1)
+        assert ([row.name for row in rows], total) == ([jobs[2], jobs[1]], 4)
+        assert await list_jobs(connection, offset=4) == ([], 4)
+        rows, _ = await list_jobs(connection, order_by="last_run_at", order_desc=True, limit=1)
+        assert (rows[0].name, rows[0].last_run_ms, rows[0].max_instances) == ("c_sync", 9_000, 3)
+
+
+async def test_every_field_of_a_job_orders_both_ways(database: Database, jobs: list[str]) -> None:
+    async with database.read() as connection:
+        for field in ORDER_FIELDS:
+            up, _ = await list_jobs(connection, order_by=field)
+            down, _ = await list_jobs(connection, order_by=field, order_desc=True)
+            assert [row.name for row in up] == [row.name for row in down][::-1]
+            assert sorted(row.name for row in up) == jobs
+        with pytest.raises(InputError, match="order_by 'next_run_ms' is not one of id, job_type, name"):
+            await list_jobs(connection, order_by="next_run_ms")
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("KLINE", ["c_sync", "sync_klines_1h"]),
+        ("sync", ["b_x", "c_sync", "sync_klines_1h"]),
+        ("0%", ["a_100%"]),
+        ("a_1", ["a_100%"]),
+        ("cron", []),
+        ("", ["a_100%", "b_x", "c_sync", "sync_klines_1h"]),
+    ],
+)
+async def test_jobs_are_searched_by_name_type_and_category(
+    database: Database, jobs: list[str], search: str, found: list[str]
+) -> None:
+    async with database.read() as connection:
+        rows, total = await list_jobs(connection, search=search)
+    assert ([row.name for row in rows], total) == (found, len(found))

@@ -12,7 +12,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sqlalchemy import select
 
 from markethub.control.chunks import (
-    ChunkStatus,
     PlannedChunk,
     claim_chunks,
     expired_chunks,
@@ -24,7 +23,7 @@ from markethub.control.jobs import JobSpec, ensure_jobs
 from markethub.control.planning import claim_executions, expired_plannings
 from markethub.control.schema import chunk
 from markethub.domain.errors import ConflictError
-from markethub.domain.execution import ExecutionStatus
+from markethub.domain.execution import ChunkStatus, ExecutionStatus
 from markethub.engine.engine import Engine
 from markethub.engine.handler import NewExecution
 from markethub.engine.moves import Ending

@@ -1,15 +1,18 @@
 """Requests for history."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from markethub.api.access import OpenHub, needs
+from markethub.api.access import OpenHub
 from markethub.api.bodies import document_body, json_body
 from markethub.api.openapi import document_errors
+from markethub.api.request_keys import Naming, may_backfill
 from markethub.domain.support import DataKind
 from markethub.services import backfill
-from markethub.services.backfill import Queued
+from markethub.services.hub import Hub
+from markethub.services.request_keys import Queue, RequestKey, queue_once
 from markethub.wire.backfill import (
     BalanceBackfillRequest,
     KlineBackfillRequest,
@@ -24,67 +27,85 @@ from markethub.wire.backfill import (
 router = APIRouter(
     prefix="/api/v1/backfill",
     tags=["backfill"],
-    dependencies=[Depends(needs("write:backfill"))],
-    responses=document_errors(401, 403, 413, 422, 503),
+    dependencies=[Depends(may_backfill)],
+    responses=document_errors(401, 403, 409, 413, 422, 503),
 )
 
 
 @router.post("/klines", summary="Backfill klines", openapi_extra=document_body(KlineBackfillRequest))
 async def backfill_klines(
-    hub: OpenHub, wanted: Annotated[KlineBackfillRequest, Depends(json_body(KlineBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[KlineBackfillRequest, Depends(json_body(KlineBackfillRequest))],
 ) -> QueuedResponse:
     """Queue the download of bars and answer at once. Scope `write:backfill`.
 
     `symbols` wins over `exchanges`; with neither, every subscribed symbol is meant. Bars that are stored
     already are not fetched again.
     """
-    return _answer(
-        await backfill.queue_kline_backfill(
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(
+            backfill.queue_kline_backfill,
             hub,
             exchanges=wanted.exchanges,
             symbols=wanted.symbols,
             intervals=wanted.intervals,
             start_ms=wanted.start_time,
             end_ms=wanted.end_time,
-        )
+        ),
     )
 
 
 @router.post("/symbols", summary="Update listings", openapi_extra=document_body(SymbolBackfillRequest))
 async def backfill_symbols(
-    hub: OpenHub, wanted: Annotated[SymbolBackfillRequest, Depends(json_body(SymbolBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[SymbolBackfillRequest, Depends(json_body(SymbolBackfillRequest))],
 ) -> QueuedResponse:
     """Queue an update of what exchanges list and answer at once. Scope `write:backfill`.
 
     What changed since begins a new version; what is gone stays readable with the dates it was seen.
     """
-    return _answer(await backfill.queue_symbol_backfill(hub, exchanges=wanted.exchanges))
+    return await _queue(
+        hub, name(wanted), partial(backfill.queue_symbol_backfill, hub, exchanges=wanted.exchanges)
+    )
 
 
 @router.post("/balances", summary="Take balances", openapi_extra=document_body(BalanceBackfillRequest))
 async def backfill_balances(
-    hub: OpenHub, wanted: Annotated[BalanceBackfillRequest, Depends(json_body(BalanceBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[BalanceBackfillRequest, Depends(json_body(BalanceBackfillRequest))],
 ) -> QueuedResponse:
     """Queue a snapshot of accounts' balances and answer at once. Scope `write:backfill`.
 
     All wallets of an account under one time. Accounts must be configured.
     """
-    return _answer(
-        await backfill.queue_balance_backfill(hub, exchanges=wanted.exchanges, accounts=wanted.accounts)
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(backfill.queue_balance_backfill, hub, exchanges=wanted.exchanges, accounts=wanted.accounts),
     )
 
 
 @router.post("/orders", summary="Backfill orders", openapi_extra=document_body(LedgerBackfillRequest))
 async def backfill_orders(
-    hub: OpenHub, wanted: Annotated[LedgerBackfillRequest, Depends(json_body(LedgerBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[LedgerBackfillRequest, Depends(json_body(LedgerBackfillRequest))],
 ) -> QueuedResponse:
     """Queue the download of accounts' orders and answer at once. Scope `write:backfill`.
 
     Exchanges alone mean all their configured accounts. Without a start it is as far back as the exchange
     tells; what is known to be complete is not asked again.
     """
-    return _answer(
-        await backfill.queue_ledger_backfill(
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(
+            backfill.queue_ledger_backfill,
             hub,
             DataKind.ORDER,
             exchanges=wanted.exchanges,
@@ -92,21 +113,26 @@ async def backfill_orders(
             symbols=wanted.symbols,
             start_ms=wanted.start_time,
             end_ms=wanted.end_time,
-        )
+        ),
     )
 
 
 @router.post("/fills", summary="Backfill fills", openapi_extra=document_body(LedgerBackfillRequest))
 async def backfill_fills(
-    hub: OpenHub, wanted: Annotated[LedgerBackfillRequest, Depends(json_body(LedgerBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[LedgerBackfillRequest, Depends(json_body(LedgerBackfillRequest))],
 ) -> QueuedResponse:
     """Queue the download of accounts' fills and answer at once. Scope `write:backfill`.
 
     Exchanges alone mean all their configured accounts. Without a start it is as far back as the exchange
     tells; what is known to be complete is not asked again.
     """
-    return _answer(
-        await backfill.queue_ledger_backfill(
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(
+            backfill.queue_ledger_backfill,
             hub,
             DataKind.FILL,
             exchanges=wanted.exchanges,
@@ -114,20 +140,25 @@ async def backfill_fills(
             symbols=wanted.symbols,
             start_ms=wanted.start_time,
             end_ms=wanted.end_time,
-        )
+        ),
     )
 
 
 @router.post("/transfers", summary="Backfill transfers", openapi_extra=document_body(TransferBackfillRequest))
 async def backfill_transfers(
-    hub: OpenHub, wanted: Annotated[TransferBackfillRequest, Depends(json_body(TransferBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[TransferBackfillRequest, Depends(json_body(TransferBackfillRequest))],
 ) -> QueuedResponse:
     """Queue the download of accounts' deposits, withdrawals and internal moves and answer at once.
 
     Scope `write:backfill`. Accounts and range are chosen as for orders.
     """
-    return _answer(
-        await backfill.queue_ledger_backfill(
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(
+            backfill.queue_ledger_backfill,
             hub,
             DataKind.TRANSFER,
             exchanges=wanted.exchanges,
@@ -135,39 +166,52 @@ async def backfill_transfers(
             symbols=None,
             start_ms=wanted.start_time,
             end_ms=wanted.end_time,
-        )
+        ),
     )
 
 
 @router.post("/orderbook", summary="Take order books", openapi_extra=document_body(OrderbookBackfillRequest))
 async def backfill_orderbook(
-    hub: OpenHub, wanted: Annotated[OrderbookBackfillRequest, Depends(json_body(OrderbookBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[OrderbookBackfillRequest, Depends(json_body(OrderbookBackfillRequest))],
 ) -> QueuedResponse:
     """Queue a snapshot of order books and answer at once. Scope `write:backfill`.
 
     `symbols` wins over `exchanges`; with neither, every subscribed symbol is meant.
     """
-    return _answer(
-        await backfill.queue_orderbook_backfill(
-            hub, exchanges=wanted.exchanges, symbols=wanted.symbols, limit=wanted.limit
-        )
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(
+            backfill.queue_orderbook_backfill,
+            hub,
+            exchanges=wanted.exchanges,
+            symbols=wanted.symbols,
+            limit=wanted.limit,
+        ),
     )
 
 
 @router.post("/ticker", summary="Take tickers", openapi_extra=document_body(TickerBackfillRequest))
 async def backfill_ticker(
-    hub: OpenHub, wanted: Annotated[TickerBackfillRequest, Depends(json_body(TickerBackfillRequest))]
+    hub: OpenHub,
+    name: Naming,
+    wanted: Annotated[TickerBackfillRequest, Depends(json_body(TickerBackfillRequest))],
 ) -> QueuedResponse:
     """Queue a snapshot of tickers and answer at once. Scope `write:backfill`.
 
     `symbols` wins over `exchanges`; with neither, every subscribed symbol is meant.
     """
-    return _answer(
-        await backfill.queue_ticker_backfill(hub, exchanges=wanted.exchanges, symbols=wanted.symbols)
+    return await _queue(
+        hub,
+        name(wanted),
+        partial(backfill.queue_ticker_backfill, hub, exchanges=wanted.exchanges, symbols=wanted.symbols),
     )
 
 
-def _answer(queued: Queued) -> QueuedResponse:
+async def _queue(hub: Hub, request_key: RequestKey | None, queue: Queue) -> QueuedResponse:
+    queued = await queue_once(hub, request_key, queue)
     return QueuedResponse(
         execution_id=queued.execution_id,
         trace_id=queued.trace_id,

@@ -1,4 +1,4 @@
-"""The history of executions, and their end on demand."""
+"""The history of executions, and their end or their repetition on demand."""
 
 from typing import Annotated, Any
 
@@ -8,8 +8,12 @@ from markethub.api.access import OpenHub, needs
 from markethub.api.openapi import document_errors
 from markethub.services import executions
 from markethub.services.executions import Execution as ExecutionRow
+from markethub.wire.backfill import QueuedResponse
 from markethub.wire.executions import (
+    Chunk,
+    ChunkList,
     ChunkProgress,
+    ChunkQuery,
     Execution,
     ExecutionDetail,
     ExecutionList,
@@ -46,7 +50,7 @@ async def list_executions(hub: OpenHub, query: Annotated[ExecutionQuery, Query()
         after_ms=query.after,
     )
     return ExecutionList(
-        data=[Execution(**_execution_fields(row)) for row in page.rows],
+        data=[show_execution(row) for row in page.rows],
         pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
     )
 
@@ -57,13 +61,51 @@ async def list_executions(hub: OpenHub, query: Annotated[ExecutionQuery, Query()
     dependencies=[Depends(needs("read:jobs"))],
     responses=document_errors(401, 403, 404, 422, 503),
 )
-async def get_execution(hub: OpenHub, execution_id: _ExecutionId) -> ExecutionDetail:
-    """One execution with its progress. Scope `read:jobs`."""
-    row = await executions.get_execution(hub, execution_id)
+async def get_execution(
+    hub: OpenHub, execution_id: _ExecutionId, query: Annotated[ChunkQuery, Query()]
+) -> ExecutionDetail:
+    """One execution with its progress, and a page of its chunks. Scope `read:jobs`.
+
+    `status`, `limit` and `offset` choose among the chunks.
+    """
+    found = await executions.show_progress(
+        hub, execution_id, status=query.status, limit=query.limit, offset=query.offset
+    )
+    row, page = found.execution, found.chunks
     return ExecutionDetail(
         **_execution_fields(row),
-        chunks=ChunkProgress(total=row.chunks_total, done=row.chunks_done, failed=row.chunks_failed),
+        retry_of=None if row.retry_of is None else str(row.retry_of),
+        chunks=ChunkProgress(
+            total=row.chunks_total, **{status.value.lower(): count for status, count in found.counts.items()}
+        ),
         counters=dict(row.counters),
+        chunk_list=ChunkList(
+            data=[
+                Chunk(key=one.key, status=one.status, attempts=one.attempts, error=one.error)
+                for one in page.rows
+            ],
+            pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
+        ),
+    )
+
+
+@router.post(
+    "/executions/{execution_id}/retry",
+    summary="Retry an execution",
+    dependencies=[Depends(needs("write:backfill"))],
+    responses=document_errors(401, 403, 404, 409, 422, 503),
+)
+async def retry_execution(hub: OpenHub, execution_id: _ExecutionId) -> QueuedResponse:
+    """Queue a new execution with the parameters of one that ended as FAILURE or TIMEOUT.
+
+    It fetches what is missing, and its `retry_of` names the one it repeats. Scope `write:backfill`.
+    """
+    queued = await executions.retry_execution(hub, execution_id)
+    return QueuedResponse(
+        execution_id=queued.execution_id,
+        trace_id=queued.trace_id,
+        status=queued.status,
+        message=queued.message,
     )
 
 
@@ -79,6 +121,11 @@ async def cancel_execution(hub: OpenHub, execution_id: _ExecutionId) -> Executio
     Scope `write:backfill`.
     """
     row = await executions.cancel_execution(hub, execution_id)
+    return Execution(**_execution_fields(row))
+
+
+def show_execution(row: ExecutionRow) -> Execution:
+    """The execution as every list shows it."""
     return Execution(**_execution_fields(row))
 
 

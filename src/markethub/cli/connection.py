@@ -30,6 +30,12 @@ def control_file(settings: "Settings") -> Path | None:
     return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
+def use_data_folder(settings: "Settings") -> None:
+    """Let this process's clients look for a local hub in the settings' data folder."""
+    # They look where this variable says, and a command has its process to itself.
+    os.environ["MARKETHUB_DATA_DIR"] = str(settings.data_dir)
+
+
 def connect(url: str | None, config: Path | None, data_dir: Path | None) -> "DataHub":
     """A client of the hub at ``url``, else of the one that runs on the settings' data folder.
 
@@ -37,6 +43,5 @@ def connect(url: str | None, config: Path | None, data_dir: Path | None) -> "Dat
     """
     from markethub.client import DataHub
 
-    # The client looks for a local hub where this variable says; a command has its process to itself.
-    os.environ["MARKETHUB_DATA_DIR"] = str(read_settings(config, data_dir).data_dir)
+    use_data_folder(read_settings(config, data_dir))
     return DataHub(url)

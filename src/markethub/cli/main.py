@@ -13,9 +13,11 @@ from markethub.cli.commands import (
     demo,
     doctor,
     executions,
+    jobs,
     klines,
     limits,
     logs,
+    mcp,
     records,
     sandbox,
     serve,
@@ -57,11 +59,13 @@ def build_app() -> typer.Typer:
     app.add_typer(backfill.app, name="backfill")
     app.add_typer(klines.app, name="klines")
     app.command("records")(records.records)
+    app.add_typer(jobs.app, name="jobs")
     app.add_typer(executions.app, name="executions")
     app.command("logs")(logs.logs)
     app.command("limits")(limits.limits)
     app.command("accounts")(accounts.accounts)
     app.add_typer(token.app, name="token")
+    app.command("mcp")(mcp.mcp)
     app.command("doctor")(doctor.doctor)
     return app
 

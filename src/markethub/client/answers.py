@@ -23,6 +23,34 @@ class PaginationAnswer(TypedDict):
     has_prev: bool
 
 
+class JobAnswer(TypedDict):
+    """One job; its ``id`` is its name. Times are ISO 8601 with a trailing Z, None until they happen."""
+
+    id: str
+    job_type: str
+    name: str
+    job_category: str
+    description: str
+    schedule_type: str | None
+    schedule: str | None
+    interval_seconds: int | None
+    parameters: dict[str, Any]
+    timeout_seconds: int | None
+    max_instances: int
+    enabled: bool
+    last_run_at: str | None
+    next_run_at: str | None
+    created_at: str
+    updated_at: str
+
+
+class JobPage(TypedDict):
+    """A page of jobs."""
+
+    data: list[JobAnswer]
+    pagination: PaginationAnswer
+
+
 class ExecutionAnswer(TypedDict):
     """One run of a job; times are ISO 8601 with a trailing Z, None until they happen."""
 
@@ -42,18 +70,38 @@ class ExecutionAnswer(TypedDict):
 
 
 class ChunkProgressAnswer(TypedDict):
-    """How many units of work there are, and how many ended well or badly."""
+    """How many units of work there were in the plan, and how many are in which status."""
 
     total: int
+    pending: int
+    running: int
     done: int
     failed: int
 
 
-class ExecutionDetailAnswer(ExecutionAnswer):
-    """One execution with its progress."""
+class ChunkAnswer(TypedDict):
+    """One unit of work; ``attempts`` are the tries that have ended, ``error`` what the last of them met."""
 
+    key: str
+    status: str
+    attempts: int
+    error: str | None
+
+
+class ChunkPage(TypedDict):
+    """A page of an execution's units of work, by key."""
+
+    data: list[ChunkAnswer]
+    pagination: PaginationAnswer
+
+
+class ExecutionDetailAnswer(ExecutionAnswer):
+    """One execution with its progress; ``retry_of`` is the id of the one it runs again."""
+
+    retry_of: str | None
     chunks: ChunkProgressAnswer
     counters: dict[str, int]
+    chunk_list: ChunkPage
 
 
 class ExecutionPage(TypedDict):

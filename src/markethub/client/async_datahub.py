@@ -1,6 +1,7 @@
 """The asyncio client."""
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -11,10 +12,10 @@ from markethub.client.answers import (
     AccountPage,
     ExecutionAnswer,
     ExecutionDetailAnswer,
-    ExecutionPage,
     HolePage,
     LimitPage,
     LogPage,
+    QueuedAnswer,
     SeriesPage,
 )
 from markethub.client.backfills import AsyncBackfills
@@ -24,6 +25,7 @@ from markethub.client.datahub import Progress
 from markethub.client.discovery import Endpoint, find_endpoint
 from markethub.client.failures import Attempts, error_of, unreachable
 from markethub.client.frames import TableForm, convert_table
+from markethub.client.jobs import AsyncJobs
 from markethub.client.records import AsyncRecordReader
 from markethub.client.waiting import Patience
 from markethub.domain.errors import MarketHubError
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class AsyncDataHub(AsyncBackfills):
+class AsyncDataHub(AsyncBackfills, AsyncJobs):
     """The asyncio twin of DataHub: the same calls, answers and errors.
 
     It belongs to the event loop of its first call; close it there.
@@ -54,30 +56,6 @@ class AsyncDataHub(AsyncBackfills):
         self.fills = AsyncRecordReader("fills", self._send)
         self.transfers = AsyncRecordReader("transfers", self._send)
         self.rejects = AsyncRecordReader("rejects", self._send)
-
-    async def list_job_executions(
-        self,
-        search: str | None = None,
-        *,
-        limit: int | None = None,
-        offset: int | None = None,
-        order_by: str | None = None,
-        order_desc: bool | None = None,
-        before: Moment | None = None,
-        after: Moment | None = None,
-    ) -> ExecutionPage:
-        """As DataHub.list_job_executions."""
-        return await self._send(
-            calls.list_executions(
-                search=search,
-                limit=limit,
-                offset=offset,
-                order_by=order_by,
-                order_desc=order_desc,
-                before=before,
-                after=after,
-            )
-        )
 
     async def list_logs(
         self,
@@ -105,9 +83,22 @@ class AsyncDataHub(AsyncBackfills):
             )
         )
 
-    async def get_execution(self, execution_id: str | int) -> ExecutionDetailAnswer:
+    async def get_execution(
+        self,
+        execution_id: str | int,
+        *,
+        chunk_status: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> ExecutionDetailAnswer:
         """As DataHub.get_execution."""
-        return await self._send(calls.get_execution(execution_id))
+        return await self._send(
+            calls.get_execution(execution_id, chunk_status=chunk_status, limit=limit, offset=offset)
+        )
+
+    async def retry_execution(self, execution_id: str | int) -> QueuedAnswer:
+        """As DataHub.retry_execution."""
+        return await self._send(calls.retry_execution(execution_id))
 
     async def cancel_execution(self, execution_id: str | int) -> ExecutionAnswer:
         """As DataHub.cancel_execution."""
@@ -194,6 +185,17 @@ class AsyncDataHub(AsyncBackfills):
     async def limits(self) -> LimitPage:
         """As DataHub.limits."""
         return await self._send(calls.list_limits())
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | list[str]] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """As DataHub.request."""
+        return await self._send(calls.request(method, path, query, body))
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""

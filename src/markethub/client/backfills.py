@@ -13,6 +13,9 @@ class Backfills(Protocol):
     """Queue backfills; all of them answer as soon as the request is committed.
 
     ``symbols`` win over ``exchanges``. Times are ISO 8601 text or datetimes; ranges are half-open.
+    One that has an ``idempotency_key`` (1 to 255 visible ASCII characters, such as a UUID) is queued once,
+    however often it is sent within 48 hours, and always answered as at first; so it is also repeated
+    while the hub is away. ConflictError when the key was used for something else.
     """
 
     def _send(self, call: Call[Answer]) -> Answer: ...
@@ -25,26 +28,36 @@ class Backfills(Protocol):
         intervals: Sequence[str],
         start_time: Moment,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of bars with ``start_time <= open_time < end_time`` (now, when not given)."""
         return self._send(
             queue_backfill(
                 "klines",
                 {"symbols": symbols, "exchanges": exchanges, "intervals": intervals},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
         )
 
-    def backfill_symbols(self, exchanges: Sequence[str]) -> QueuedAnswer:
+    def backfill_symbols(
+        self, exchanges: Sequence[str], *, idempotency_key: str | None = None
+    ) -> QueuedAnswer:
         """Queue an update of what these exchanges list."""
-        return self._send(queue_backfill("symbols", {"exchanges": exchanges}))
+        return self._send(queue_backfill("symbols", {"exchanges": exchanges}, idempotency_key))
 
     def backfill_balances(
-        self, accounts: Sequence[str], exchanges: Sequence[str] | None = None
+        self,
+        accounts: Sequence[str],
+        exchanges: Sequence[str] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue a snapshot of what these configured accounts hold."""
-        return self._send(queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}))
+        return self._send(
+            queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}, idempotency_key)
+        )
 
     def backfill_orders(
         self,
@@ -54,6 +67,7 @@ class Backfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of these accounts' orders, or of all configured ones of ``exchanges``.
 
@@ -63,6 +77,7 @@ class Backfills(Protocol):
             queue_backfill(
                 "orders",
                 {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
@@ -76,6 +91,7 @@ class Backfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of these accounts' fills, or of all configured ones of ``exchanges``.
 
@@ -85,6 +101,7 @@ class Backfills(Protocol):
             queue_backfill(
                 "fills",
                 {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
@@ -97,12 +114,14 @@ class Backfills(Protocol):
         *,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of deposits, withdrawals and internal moves; accounts as for orders."""
         return self._send(
             queue_backfill(
                 "transfers",
                 {"accounts": accounts, "exchanges": exchanges},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
@@ -114,17 +133,26 @@ class Backfills(Protocol):
         exchanges: Sequence[str] | None = None,
         *,
         limit: int | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue a snapshot of order books with at most ``limit`` (1 to 1000, else 20) levels a side."""
         return self._send(
-            queue_backfill("orderbook", {"symbols": symbols, "exchanges": exchanges}, limit=limit)
+            queue_backfill(
+                "orderbook", {"symbols": symbols, "exchanges": exchanges}, idempotency_key, limit=limit
+            )
         )
 
     def backfill_ticker(
-        self, symbols: Sequence[str] | None = None, exchanges: Sequence[str] | None = None
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue a snapshot of tickers."""
-        return self._send(queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}))
+        return self._send(
+            queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}, idempotency_key)
+        )
 
 
 class AsyncBackfills(Protocol):
@@ -140,26 +168,36 @@ class AsyncBackfills(Protocol):
         intervals: Sequence[str],
         start_time: Moment,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_klines."""
         return await self._send(
             queue_backfill(
                 "klines",
                 {"symbols": symbols, "exchanges": exchanges, "intervals": intervals},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
         )
 
-    async def backfill_symbols(self, exchanges: Sequence[str]) -> QueuedAnswer:
+    async def backfill_symbols(
+        self, exchanges: Sequence[str], *, idempotency_key: str | None = None
+    ) -> QueuedAnswer:
         """As DataHub.backfill_symbols."""
-        return await self._send(queue_backfill("symbols", {"exchanges": exchanges}))
+        return await self._send(queue_backfill("symbols", {"exchanges": exchanges}, idempotency_key))
 
     async def backfill_balances(
-        self, accounts: Sequence[str], exchanges: Sequence[str] | None = None
+        self,
+        accounts: Sequence[str],
+        exchanges: Sequence[str] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_balances."""
-        return await self._send(queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}))
+        return await self._send(
+            queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}, idempotency_key)
+        )
 
     async def backfill_orders(
         self,
@@ -169,12 +207,14 @@ class AsyncBackfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_orders."""
         return await self._send(
             queue_backfill(
                 "orders",
                 {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
@@ -188,12 +228,14 @@ class AsyncBackfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_fills."""
         return await self._send(
             queue_backfill(
                 "fills",
                 {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
@@ -206,12 +248,14 @@ class AsyncBackfills(Protocol):
         *,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_transfers."""
         return await self._send(
             queue_backfill(
                 "transfers",
                 {"accounts": accounts, "exchanges": exchanges},
+                idempotency_key,
                 start_time=start_time,
                 end_time=end_time,
             )
@@ -223,14 +267,23 @@ class AsyncBackfills(Protocol):
         exchanges: Sequence[str] | None = None,
         *,
         limit: int | None = None,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_orderbook."""
         return await self._send(
-            queue_backfill("orderbook", {"symbols": symbols, "exchanges": exchanges}, limit=limit)
+            queue_backfill(
+                "orderbook", {"symbols": symbols, "exchanges": exchanges}, idempotency_key, limit=limit
+            )
         )
 
     async def backfill_ticker(
-        self, symbols: Sequence[str] | None = None, exchanges: Sequence[str] | None = None
+        self,
+        symbols: Sequence[str] | None = None,
+        exchanges: Sequence[str] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_ticker."""
-        return await self._send(queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}))
+        return await self._send(
+            queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}, idempotency_key)
+        )

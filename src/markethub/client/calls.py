@@ -15,6 +15,8 @@ from markethub.client.answers import (
     ExecutionDetailAnswer,
     ExecutionPage,
     HolePage,
+    JobAnswer,
+    JobPage,
     LimitPage,
     LogPage,
     QueuedAnswer,
@@ -23,6 +25,7 @@ from markethub.client.answers import (
 )
 from markethub.client.failures import not_a_hub
 from markethub.domain.errors import InputError
+from markethub.domain.request_key import check_request_key
 from markethub.domain.times import format_time, to_ms
 
 if TYPE_CHECKING:
@@ -37,7 +40,10 @@ Moment = str | datetime
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Answer]):
-    """One request and the reader of its successful answer; only a ``safe`` one may be sent again."""
+    """One request and the reader of its successful answer; only a ``safe`` one may be sent again.
+
+    That is one which reads, or which the hub would know again by its key.
+    """
 
     method: str
     path: str
@@ -45,16 +51,26 @@ class Call(Generic[Answer]):
     query: Mapping[str, str | int | list[str]] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     accept: str = "application/json"
+    request_key: str | None = None
 
     @property
     def safe(self) -> bool:
-        return self.method == "GET"
+        return self.method == "GET" or self.request_key is not None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        named = {} if self.request_key is None else {"Idempotency-Key": self.request_key}
+        return {"Accept": self.accept, **named}
 
 
 def queue_backfill(
-    what: str, lists: Mapping[str, Sequence[str] | None], **fields: Moment | int | None
+    what: str,
+    lists: Mapping[str, Sequence[str] | None],
+    idempotency_key: str | None,
+    **fields: Moment | int | None,
 ) -> Call[QueuedAnswer]:
     """Queue a backfill of ``what``, as its path spells it; what is None is left out."""
+    request_key = None if idempotency_key is None else check_request_key(idempotency_key)
     body = _given(
         **{name: _listed(values, name) for name, values in lists.items()},
         **{
@@ -62,11 +78,30 @@ def queue_backfill(
             for name, value in fields.items()
         },
     )
-    return Call("POST", f"/api/v1/backfill/{what}", _read_json, body=body)
+    return Call("POST", f"/api/v1/backfill/{what}", _read_json, body=body, request_key=request_key)
+
+
+def list_jobs(
+    *,
+    search: str | None,
+    limit: int | None,
+    offset: int | None,
+    order_by: str | None,
+    order_desc: bool | None,
+) -> Call[JobPage]:
+    query = _given(
+        search=search, limit=limit, offset=offset, order_by=order_by, order_desc=_write_bool(order_desc)
+    )
+    return Call("GET", "/api/v1/jobs", _read_json, query=query)
+
+
+def get_job(job_id: str | int) -> Call[JobAnswer]:
+    return Call("GET", _job_path(job_id), _read_json)
 
 
 def list_executions(
     *,
+    job_id: str | int | None = None,
     search: str | None,
     limit: int | None,
     offset: int | None,
@@ -84,7 +119,8 @@ def list_executions(
         before=_write_time(before),
         after=_write_time(after),
     )
-    return Call("GET", "/api/v1/jobs/executions", _read_json, query=query)
+    path = "/api/v1/jobs/executions" if job_id is None else f"{_job_path(job_id)}/executions"
+    return Call("GET", path, _read_json, query=query)
 
 
 def list_logs(
@@ -111,8 +147,19 @@ def list_logs(
     return Call("GET", "/api/v1/logs", _read_json, query=query)
 
 
-def get_execution(execution_id: str | int) -> Call[ExecutionDetailAnswer]:
-    return Call("GET", _execution_path(execution_id), _read_json)
+def get_execution(
+    execution_id: str | int,
+    *,
+    chunk_status: str | None = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Call[ExecutionDetailAnswer]:
+    query = _given(status=chunk_status, limit=limit, offset=offset)
+    return Call("GET", _execution_path(execution_id), _read_json, query=query)
+
+
+def retry_execution(execution_id: str | int) -> Call[QueuedAnswer]:
+    return Call("POST", f"{_execution_path(execution_id)}/retry", _read_json)
 
 
 def cancel_execution(execution_id: str | int) -> Call[ExecutionAnswer]:
@@ -151,6 +198,12 @@ def list_accounts() -> Call[AccountPage]:
     return Call("GET", "/api/v1/accounts", _read_json)
 
 
+def request(
+    method: str, path: str, query: Mapping[str, str | list[str]] | None, body: Mapping[str, Any] | None
+) -> Call[dict[str, Any]]:
+    return Call(method, path, _read_json, query=query or {}, body=body)
+
+
 def list_limits() -> Call[LimitPage]:
     return Call("GET", "/api/v1/limits", _read_json)
 
@@ -170,6 +223,10 @@ def _write_filter(value: object) -> object:
         case Sequence():
             return [str(one) for one in value]
     raise InputError(f"a filter cannot be {type(value).__name__}")
+
+
+def _job_path(job_id: str | int) -> str:
+    return f"/api/v1/jobs/{quote(str(job_id), safe='')}"
 
 
 def _execution_path(execution_id: str | int) -> str:

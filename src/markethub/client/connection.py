@@ -40,7 +40,7 @@ def request_options(endpoint: Endpoint, call: Call[Any]) -> Mapping[str, Any]:
         "url": endpoint.url + call.path,
         "params": dict(call.query),
         "json": call.body,
-        "headers": {"Accept": call.accept},
+        "headers": call.headers,
     }
 
 

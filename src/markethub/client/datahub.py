@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -13,10 +13,10 @@ from markethub.client.answers import (
     AccountPage,
     ExecutionAnswer,
     ExecutionDetailAnswer,
-    ExecutionPage,
     HolePage,
     LimitPage,
     LogPage,
+    QueuedAnswer,
     SeriesPage,
 )
 from markethub.client.backfills import Backfills
@@ -25,6 +25,7 @@ from markethub.client.connection import connection_options, request_options
 from markethub.client.discovery import Endpoint, find_endpoint
 from markethub.client.failures import Attempts, error_of, unreachable
 from markethub.client.frames import TableForm, convert_table
+from markethub.client.jobs import Jobs
 from markethub.client.records import RecordReader
 from markethub.client.waiting import Patience
 from markethub.domain.errors import MarketHubError
@@ -38,13 +39,14 @@ Answer = TypeVar("Answer")
 Progress = Callable[[ExecutionDetailAnswer], None]
 
 
-class DataHub(Backfills):
+class DataHub(Backfills, Jobs):
     """Talks to one MarketHub server; may be shared by threads.
 
     Without ``url`` and ``token`` it looks in ``MARKETHUB_URL`` and ``MARKETHUB_TOKEN``, then for a server on
     this machine. It connects at its first call, and after ``close`` at the next one. Every method raises the
-    errors of ``markethub.domain.errors``; reading calls are repeated a few times while the server is away,
-    others never, since nobody could tell whether the first one was carried out.
+    errors of ``markethub.domain.errors``; reading calls, and backfills with an ``idempotency_key``, are
+    repeated a few times while the server is away, others never, since nobody could tell whether the first one
+    was carried out.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout_s: float = 60.0) -> None:
@@ -60,30 +62,6 @@ class DataHub(Backfills):
         self.fills = RecordReader("fills", self._send)
         self.transfers = RecordReader("transfers", self._send)
         self.rejects = RecordReader("rejects", self._send)
-
-    def list_job_executions(
-        self,
-        search: str | None = None,
-        *,
-        limit: int | None = None,
-        offset: int | None = None,
-        order_by: str | None = None,
-        order_desc: bool | None = None,
-        before: Moment | None = None,
-        after: Moment | None = None,
-    ) -> ExecutionPage:
-        """Return a page of the execution history, newest first unless asked otherwise."""
-        return self._send(
-            calls.list_executions(
-                search=search,
-                limit=limit,
-                offset=offset,
-                order_by=order_by,
-                order_desc=order_desc,
-                before=before,
-                after=after,
-            )
-        )
 
     def list_logs(
         self,
@@ -111,9 +89,28 @@ class DataHub(Backfills):
             )
         )
 
-    def get_execution(self, execution_id: str | int) -> ExecutionDetailAnswer:
-        """Return one execution by its id or trace id."""
-        return self._send(calls.get_execution(execution_id))
+    def get_execution(
+        self,
+        execution_id: str | int,
+        *,
+        chunk_status: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> ExecutionDetailAnswer:
+        """Return one execution by its id or trace id, with a page of its chunks (units of work) by key.
+
+        ``chunk_status`` (PENDING, RUNNING, DONE, FAILED), ``limit`` (50) and ``offset`` choose among those.
+        """
+        return self._send(
+            calls.get_execution(execution_id, chunk_status=chunk_status, limit=limit, offset=offset)
+        )
+
+    def retry_execution(self, execution_id: str | int) -> QueuedAnswer:
+        """Queue the job of an execution that ended as FAILURE or TIMEOUT again, with its parameters.
+
+        What is stored is not fetched again. ConflictError when it has not ended, or nothing of it failed.
+        """
+        return self._send(calls.retry_execution(execution_id))
 
     def cancel_execution(self, execution_id: str | int) -> ExecutionAnswer:
         """Ask for an execution's end; what it stored stays."""
@@ -204,6 +201,20 @@ class DataHub(Backfills):
     def limits(self) -> LimitPage:
         """Return what the exchanges allow the hub, what was used of it, and what waits."""
         return self._send(calls.list_limits())
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | list[str]] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Send a request that has no method of its own here, such as ``"GET", "/api/v1/tools"``.
+
+        Returns the JSON object of the answer.
+        """
+        return self._send(calls.request(method, path, query, body))
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""

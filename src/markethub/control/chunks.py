@@ -6,22 +6,13 @@ A chunk is PENDING, RUNNING (leased), DONE or FAILED. ``claims`` is the fence: i
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from markethub.control.schema import chunk, execution, pending_chunk
-
-
-class ChunkStatus(StrEnum):
-    """Where a chunk is in its life."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    DONE = "DONE"
-    FAILED = "FAILED"
+from markethub.domain.execution import ChunkStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, or_, select
+from sqlalchemy import ColumnElement, Row, false, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from markethub.control.listing import check_search, contains, fetch_page, ordering
-from markethub.control.schema import execution, started_or_created
+from markethub.control.schema import execution, job, started_or_created
 from markethub.control.values import decode_object, is_storable
 from markethub.domain.errors import NotFoundError
 from markethub.domain.execution import ExecutionStatus
@@ -46,7 +46,8 @@ class Execution:
     """One stored execution.
 
     ``chunks_*`` and ``counters`` are its progress so far, ``result`` is there once it is final. Times in ms;
-    ``started_ms`` is when planning first began, ``duration_ms`` runs from there.
+    ``started_ms`` is when planning first began, ``duration_ms`` runs from there. ``retry_of`` is the id of
+    the execution whose parameters it runs again.
     """
 
     id: int
@@ -56,6 +57,7 @@ class Execution:
     priority: int
     parameters: Mapping[str, Any]
     trace_id: str
+    timeout_ms: int | None
     created_ms: int
     started_ms: int | None
     completed_ms: int | None
@@ -68,6 +70,7 @@ class Execution:
     counters: Mapping[str, int]
     result: Mapping[str, Any] | None
     error: str | None
+    retry_of: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class QueuedExecution:
     trace_id: str
     priority: int
     timeout_ms: int | None
+    retry_of: int | None = None
 
 
 _SHOWN = select(*(execution.c[name] for name in Execution.__dataclass_fields__))
@@ -109,6 +113,7 @@ async def insert_executions(
             "chunks_done": 0,
             "chunks_failed": 0,
             "counters": "{}",
+            "retry_of": one.retry_of,
         }
         for one in queued
     ]
@@ -146,14 +151,15 @@ async def list_executions(
 ) -> tuple[list[Execution], int]:
     """One window of the matching executions, and how many match.
 
-    ``search`` finds a part of the job's name or of the status in any case, and the words of SEARCH_WORDS.
+    ``search`` finds a part of the status in any case, the words of SEARCH_WORDS, and without ``job_id``
+    also a part of the job's name.
     ``after_ms <= started < before_ms``, where a queued one counts with its creation time.
     """
     where: list[ColumnElement[bool]] = []
     if job_id is not None:
         where.append(execution.c.job_id == job_id)
     if search:
-        where.append(_matches(check_search(search)))
+        where.append(await _matches(connection, check_search(search), with_names=job_id is None))
     if after_ms is not None:
         where.append(started_or_created >= after_ms)
     if before_ms is not None:
@@ -163,12 +169,16 @@ async def list_executions(
     return [_execution(row) for row in rows], total
 
 
-def _matches(search: str) -> ColumnElement[bool]:
-    either = [contains(execution.c.job_name, search), contains(execution.c.status, search)]
-    status = SEARCH_WORDS.get(search.strip().lower())
-    if status is not None:
-        either.append(execution.c.status == status.value)
-    return or_(*either)
+async def _matches(connection: AsyncConnection, search: str, *, with_names: bool) -> ColumnElement[bool]:
+    # Asked as equalities, which indexes answer: there are few statuses, and few jobs beside their executions.
+    word = SEARCH_WORDS.get(search.strip().lower())
+    statuses = [status.value for status in ExecutionStatus if search.upper() in status or status == word]
+    either = [execution.c.status.in_(statuses)] if statuses else []
+    if with_names:
+        named = await connection.execute(select(job.c.id).where(contains(job.c.name, search)))
+        if job_ids := list(named.scalars()):
+            either.append(execution.c.job_id.in_(job_ids))
+    return or_(false(), *either)
 
 
 def _execution(row: Row[Any]) -> Execution:

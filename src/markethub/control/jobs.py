@@ -4,13 +4,34 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from markethub.control.listing import check_search, contains, fetch_page, ordering
 from markethub.control.schema import job
 from markethub.control.values import decode_object, encode_object, is_storable, parse_id
 from markethub.domain.errors import NotFoundError
+
+ORDER_FIELDS: dict[str, ColumnElement[Any]] = {
+    "id": job.c.name,
+    "job_type": job.c.job_type,
+    "name": job.c.name,
+    "job_category": job.c.job_category,
+    "description": job.c.description,
+    "schedule_type": job.c.schedule_type,
+    "schedule": job.c.schedule,
+    "interval_seconds": job.c.interval_seconds,
+    "parameters": job.c.parameters,
+    "timeout_seconds": job.c.timeout_seconds,
+    "max_instances": job.c.max_instances,
+    "enabled": job.c.enabled,
+    "last_run_at": job.c.last_run_ms,
+    "next_run_at": job.c.next_run_ms,
+    "created_at": job.c.created_ms,
+    "updated_at": job.c.updated_ms,
+}
+"""What ``order_by`` takes; a job's public ``id`` is its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +123,31 @@ async def get_job(connection: AsyncConnection, name_or_id: str) -> Job:
     if found is None:
         raise NotFoundError(f"Job not found: {name_or_id[:100]}")
     return found
+
+
+async def list_jobs(
+    connection: AsyncConnection,
+    *,
+    search: str | None = None,
+    order_by: str = "name",
+    order_desc: bool = False,
+    limit: int = 50,
+    offset: int = 0,
+) -> tuple[list[Job], int]:
+    """One window of the matching jobs, and how many match.
+
+    ``search`` finds a part of the name, the type or the category in any case.
+    """
+    where = []
+    if search:
+        text = check_search(search)
+        columns = (job.c.name, job.c.job_type, job.c.job_category)
+        where.append(or_(*(contains(column, text) for column in columns)))
+    order = ordering(ORDER_FIELDS, order_by, descending=order_desc, tie=job.c.id)
+    rows, total = await fetch_page(
+        connection, select(job), where=where, order=order, limit=limit, offset=offset
+    )
+    return [_job(row) for row in rows], total
 
 
 async def mark_run(connection: AsyncConnection, job_ids: set[int], now_ms: int) -> None:

@@ -3,11 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import operators
 
 from markethub.control.values import MAX_ID, is_storable
 from markethub.domain.errors import InputError
+
+_OPPOSITES = {
+    operators.asc_op: operators.desc_op,
+    operators.desc_op: operators.asc_op,
+    operators.nulls_first_op: operators.nulls_last_op,
+    operators.nulls_last_op: operators.nulls_first_op,
+}
 
 
 def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
@@ -47,12 +55,25 @@ async def fetch_page(
     limit: int,
     offset: int,
 ) -> tuple[Sequence[Row[Any]], int]:
-    """Rows ``offset`` to ``offset + limit`` of those that match, and how many match in all."""
+    """Rows ``offset`` to ``offset + limit`` of those that match, and how many match in all.
+
+    ``order`` decides between any two rows, each part said as ascending or descending.
+    """
     if limit < 1 or not 0 <= offset <= MAX_ID:
         raise InputError(f"limit {limit} and offset {offset} must be at least 1 and 0")
     source = statement.get_final_froms()[0]
     total = (await connection.execute(select(func.count()).select_from(source).where(*where))).scalar_one()
     if offset >= total:
         return [], total
-    window = statement.where(*where).order_by(*order).limit(limit).offset(offset)
-    return (await connection.execute(window)).all(), total
+    is_nearer_end = offset > total // 2  # rows that are skipped are read too: skip the fewer ones
+    skipped = max(total - offset - limit, 0) if is_nearer_end else offset
+    ordered = statement.where(*where).order_by(*(map(_reverse, order) if is_nearer_end else order))
+    window = ordered.limit(min(limit, total - offset)).offset(skipped)
+    rows = (await connection.execute(window)).all()
+    return (rows[::-1] if is_nearer_end else rows), total
+
+
+def _reverse(order: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(order, UnaryExpression) and order.modifier in _OPPOSITES:
+        return UnaryExpression(_reverse(order.element), modifier=_OPPOSITES[order.modifier])
+    return order

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0004"
 """The migration this code is written for; a test holds it equal to the newest file in ``migrations/``."""
 
 
@@ -90,6 +90,8 @@ execution = Table(
     Column("counters", Text, nullable=False),
     Column("result", Text),
     Column("error", Text),
+    # no foreign key: what is cleaned up must not keep what retried it
+    Column("retry_of", BigInteger),
     sqlite_autoincrement=True,
 )
 pending_execution = execution.c.status == literal_column("'PENDING'")
@@ -100,6 +102,14 @@ started_or_created = func.coalesce(execution.c.started_ms, execution.c.created_m
 
 Index("ix_execution_started", started_or_created, execution.c.id)
 Index("ix_execution_job_started", execution.c.job_id, started_or_created, execution.c.id)
+Index("ix_execution_status_started", execution.c.status, started_or_created, execution.c.id)
+Index(
+    "ix_execution_job_status_started",
+    execution.c.job_id,
+    execution.c.status,
+    started_or_created,
+    execution.c.id,
+)
 _PENDING = text("status = 'PENDING'")
 Index(
     "ix_execution_claim",
@@ -188,6 +198,19 @@ token = Table(
     Column("revoked_ms", BigInteger),
     Column("last_used_ms", BigInteger),
     sqlite_autoincrement=True,
+)
+
+# The answer is kept with the key and without a foreign key: it outlives the execution's row.
+request_key = Table(
+    "request_key",
+    metadata,
+    Column("token_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("request_sha256", Text, nullable=False),
+    Column("execution_id", BigInteger, nullable=False),
+    Column("trace_id", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False, index=True),
 )
 
 subscription = Table(

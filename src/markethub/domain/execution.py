@@ -1,4 +1,4 @@
-"""The life of an execution: its statuses, their legal moves, and its trace id."""
+"""The life of an execution: its statuses, their legal moves, those of its chunks, and its trace id."""
 
 import secrets
 import string
@@ -33,6 +33,15 @@ LEGAL_MOVES: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
     ExecutionStatus.FAILURE: frozenset(),
     ExecutionStatus.TIMEOUT: frozenset(),
 }
+
+
+class ChunkStatus(StrEnum):
+    """Where a chunk, one unit of an execution's work, is in its life."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
 
 
 def new_trace_id(job_name: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from markethub.control.chunks import count_pending_chunks
 from markethub.control.database import Database
@@ -11,6 +12,7 @@ from markethub.control.executions import Execution, QueuedExecution, get_executi
 from markethub.control.jobs import job_ids
 from markethub.control.logs import insert_logs
 from markethub.control.planning import count_unfinished, lock_executions
+from markethub.control.request_keys import insert_answer
 from markethub.control.values import encode_object, is_storable
 from markethub.domain.errors import ConflictError, InputError, MarketHubError, NotFoundError
 from markethub.domain.execution import ExecutionStatus
@@ -59,7 +61,7 @@ class Engine:
 
         Raises:
             NotFoundError: no such job.
-            ConflictError: the trace id is taken.
+            ConflictError: the trace id or the request key is taken.
             InputError: parameters are not JSON, or a number is out of range.
         """
         (execution_id,) = await self.enqueue_many([request])
@@ -81,10 +83,12 @@ class Engine:
                     trace_id=request.trace_id,
                     priority=request.priority,
                     timeout_ms=None if request.timeout_s is None else max(1, round(request.timeout_s * 1000)),
+                    retry_of=request.retry_of,
                 )
                 for request, text in zip(requests, texts, strict=True)
             ]
             ids = await insert_executions(connection, queued, now_ms)
+            await _keep_answers(connection, requests, ids, now_ms)
             lines = [
                 new_line(
                     WorkContext(request.trace_id, jobs[request.job_name], execution_id, None),
@@ -217,6 +221,21 @@ class Engine:
         for execution_id in execution_ids:
             for closed in self._waiters.get(execution_id, ()):
                 closed.set()
+
+
+async def _keep_answers(
+    connection: AsyncConnection, requests: Sequence[NewExecution], ids: Sequence[int], now_ms: int
+) -> None:
+    for request, execution_id in zip(requests, ids, strict=True):
+        if (name := request.request_key) is not None:
+            await insert_answer(
+                connection,
+                name,
+                execution_id=execution_id,
+                trace_id=request.trace_id,
+                message=request.message,
+                now_ms=now_ms,
+            )
 
 
 def _check(request: NewExecution) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from markethub.control.request_keys import RequestKey
+
 Counters = Mapping[str, int]
 """What a plan or a chunk did, by name; the engine adds equal names up and knows no more of them."""
 
@@ -14,7 +16,11 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class NewExecution:
-    """A request to run a job once. ``message`` becomes its first log line, in the same transaction."""
+    """A request to run a job once. ``message`` becomes its first log line, in the same transaction.
+
+    So is ``request_key``, the caller's own name for the request, with the answer that belongs to it.
+    ``retry_of`` is the id of the execution that this one runs again.
+    """
 
     job_name: str
     parameters: Parameters
@@ -22,6 +28,8 @@ class NewExecution:
     message: str
     priority: int = 0
     timeout_s: float | None = None
+    retry_of: int | None = None
+    request_key: RequestKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

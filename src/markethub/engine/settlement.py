@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from markethub.control.chunks import (
     ChunkChange,
     ChunkState,
-    ChunkStatus,
     PlannedChunk,
     change_chunks,
     insert_chunks,
@@ -23,7 +22,7 @@ from markethub.control.planning import (
     return_planning,
     start_running,
 )
-from markethub.domain.execution import ExecutionStatus
+from markethub.domain.execution import ChunkStatus, ExecutionStatus
 from markethub.engine.closing import Closed, close_early, close_finished
 from markethub.engine.moves import Ending, Move, Verdict, next_move
 from markethub.engine.settings import EngineSettings

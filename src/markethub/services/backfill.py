@@ -1,8 +1,13 @@
-"""Queue backfills."""
+"""Queue backfills.
+
+Each takes the caller's ``request_key``, if it has one, and stores it with the execution;
+``request_keys.queue_once`` answers the one that comes twice.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markethub.control.request_keys import RequestKey
 from markethub.domain.errors import InputError
 from markethub.domain.execution import new_trace_id
 from markethub.domain.interval import Interval
@@ -41,6 +46,7 @@ async def queue_kline_backfill(
     intervals: Sequence[str],
     start_ms: int,
     end_ms: int | None,
+    request_key: RequestKey | None = None,
 ) -> Queued:
     """Commit a kline backfill and wake the workers; InputError names what is wrong with the request.
 
@@ -57,32 +63,45 @@ async def queue_kline_backfill(
     )
     venues = {symbol.venue for symbol in wanted}
     return await _queue(
-        hub, DataKind.KLINE, backfill.to_parameters(), exchanges=len(venues), symbols=len(wanted)
+        hub, DataKind.KLINE, backfill.to_parameters(), request_key, exchanges=len(venues), symbols=len(wanted)
     )
 
 
-async def queue_symbol_backfill(hub: Hub, *, exchanges: Sequence[str]) -> Queued:
+async def queue_symbol_backfill(
+    hub: Hub, *, exchanges: Sequence[str], request_key: RequestKey | None = None
+) -> Queued:
     """Commit an update of the listings of ``exchanges``; InputError names what is wrong with them."""
     if not exchanges:
         raise InputError(
             f"exchanges must name at least one of {', '.join(venues_with(DataKind.SYMBOL, hub.support))}"
         )
     named = check_exchanges(hub, DataKind.SYMBOL, exchanges) or []
-    return await _queue(hub, DataKind.SYMBOL, {"exchanges": named}, exchanges=len(named))
+    return await _queue(hub, DataKind.SYMBOL, {"exchanges": named}, request_key, exchanges=len(named))
 
 
 async def queue_ticker_backfill(
-    hub: Hub, *, exchanges: Sequence[str] | None, symbols: Sequence[str] | None
+    hub: Hub,
+    *,
+    exchanges: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    request_key: RequestKey | None = None,
 ) -> Queued:
     """Commit a snapshot of tickers; symbols are chosen as for klines."""
     wanted = await resolve_symbols(hub, DataKind.TICKER, exchanges, symbols)
     venues = list(dict.fromkeys(symbol.venue for symbol in wanted))
     parameters = {"exchanges": venues, "symbols": [str(symbol) for symbol in wanted]}
-    return await _queue(hub, DataKind.TICKER, parameters, exchanges=len(venues), symbols=len(wanted))
+    return await _queue(
+        hub, DataKind.TICKER, parameters, request_key, exchanges=len(venues), symbols=len(wanted)
+    )
 
 
 async def queue_orderbook_backfill(
-    hub: Hub, *, exchanges: Sequence[str] | None, symbols: Sequence[str] | None, limit: int
+    hub: Hub,
+    *,
+    exchanges: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    limit: int,
+    request_key: RequestKey | None = None,
 ) -> Queued:
     """Commit a snapshot of order books with at most ``limit`` (1 to 1000) levels a side; symbols are chosen
     as for klines."""
@@ -92,18 +111,30 @@ async def queue_orderbook_backfill(
     venues = list(dict.fromkeys(symbol.venue for symbol in wanted))
     parameters = {"exchanges": venues, "symbols": [str(symbol) for symbol in wanted], "limit": limit}
     return await _queue(
-        hub, DataKind.ORDERBOOK, parameters, exchanges=len(venues), symbols=len(wanted), limit=limit
+        hub,
+        DataKind.ORDERBOOK,
+        parameters,
+        request_key,
+        exchanges=len(venues),
+        symbols=len(wanted),
+        limit=limit,
     )
 
 
 async def queue_balance_backfill(
-    hub: Hub, *, exchanges: Sequence[str] | None, accounts: Sequence[str]
+    hub: Hub,
+    *,
+    exchanges: Sequence[str] | None,
+    accounts: Sequence[str],
+    request_key: RequestKey | None = None,
 ) -> Queued:
     """Commit a snapshot of the balances of ``accounts``, all of which must be configured."""
     wanted = resolve_accounts(hub, DataKind.BALANCE, exchanges, accounts)
     venues = list(dict.fromkeys(account.venue for account in wanted))
     parameters = {"exchanges": venues, "accounts": [str(account) for account in wanted]}
-    return await _queue(hub, DataKind.BALANCE, parameters, exchanges=len(venues), accounts=len(wanted))
+    return await _queue(
+        hub, DataKind.BALANCE, parameters, request_key, exchanges=len(venues), accounts=len(wanted)
+    )
 
 
 async def queue_ledger_backfill(
@@ -115,6 +146,7 @@ async def queue_ledger_backfill(
     symbols: Sequence[str] | None,
     start_ms: int | None,
     end_ms: int | None,
+    request_key: RequestKey | None = None,
 ) -> Queued:
     """Commit a backfill of orders, fills or transfers.
 
@@ -136,10 +168,16 @@ async def queue_ledger_backfill(
     }
     if kind is not DataKind.TRANSFER:
         counts["symbols"] = len(backfill.roots) or "all"
-    return await _queue(hub, kind, backfill.to_parameters(), **counts)
+    return await _queue(hub, kind, backfill.to_parameters(), request_key, **counts)
 
 
-async def _queue(hub: Hub, kind: DataKind, parameters: Mapping[str, object], **counts: int | str) -> Queued:
+async def _queue(
+    hub: Hub,
+    kind: DataKind,
+    parameters: Mapping[str, object],
+    request_key: RequestKey | None,
+    **counts: int | str,
+) -> Queued:
     told = " | ".join(f"{name}={count}" for name, count in counts.items())
     message = f"{kind.value.capitalize()} backfill queued | {told}"
     trace_id = new_trace_id(kind.backfill_job)
@@ -150,6 +188,7 @@ async def _queue(hub: Hub, kind: DataKind, parameters: Mapping[str, object], **c
             trace_id=trace_id,
             message=message,
             timeout_s=hub.backfill_timeout_s,
+            request_key=request_key,
         )
     )
     return Queued(execution_id, trace_id, "queued", message)

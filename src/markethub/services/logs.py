@@ -12,7 +12,7 @@ async def list_logs(
     job_id: str | None = None,
     level: str | None = None,
     search: str | None = None,
-    limit: int = 100,
+    limit: int = 50,
     offset: int = 0,
     before_ms: int | None = None,
     after_ms: int | None = None,

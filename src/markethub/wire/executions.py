@@ -1,8 +1,10 @@
 """Runs of jobs. Source: jobs_api, "All executions"."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from markethub.domain.execution import ExecutionStatus
+from pydantic import Field
+
+from markethub.domain.execution import ChunkStatus, ExecutionStatus
 from markethub.wire.model import AnswerModel, RequestModel, SearchText, Text
 from markethub.wire.pagination import Limit, Offset, Pagination
 from markethub.wire.times import AnswerTime, OptionalRequestTime
@@ -45,16 +47,50 @@ class ExecutionList(AnswerModel):
     pagination: Pagination
 
 
+class ChunkQuery(RequestModel):
+    """Which chunks of an execution to show, by key."""
+
+    status: Annotated[ChunkStatus | None, Field(description="only chunks in this status")] = None
+    limit: Limit = 50
+    offset: Offset = 0
+
+
 class ChunkProgress(AnswerModel):
-    """How many units of work an execution has, and how many ended well or badly."""
+    """How many units of work an execution was planned into, and how many are in which status.
+
+    One that was cancelled or overdue has dropped those that had not ended: they count in ``total`` alone.
+    """
 
     total: int
+    pending: int
+    running: int
     done: int
     failed: int
 
 
-class ExecutionDetail(Execution):
-    """One execution with its progress; ``counters`` are the sums so far of what its chunks did."""
+class Chunk(AnswerModel):
+    """One unit of work; ``attempts`` are the tries that have ended, ``error`` what the last of them met."""
 
+    key: str
+    status: ChunkStatus
+    attempts: int
+    error: str | None
+
+
+class ChunkList(AnswerModel):
+    """A page of chunks, by key."""
+
+    data: list[Chunk]
+    pagination: Pagination
+
+
+class ExecutionDetail(Execution):
+    """One execution with its progress; ``counters`` are the sums so far of what its chunks did.
+
+    ``retry_of`` is the id of the execution that it runs again.
+    """
+
+    retry_of: str | None
     chunks: ChunkProgress
     counters: dict[str, int]
+    chunk_list: ChunkList

@@ -11,7 +11,7 @@ class LogQuery(RequestModel):
     job_id: Text | None = None
     level: Text | None = None
     search: SearchText | None = None
-    limit: Limit = 100
+    limit: Limit = 50
     offset: Offset = 0
     before: OptionalRequestTime = None
     after: OptionalRequestTime = None

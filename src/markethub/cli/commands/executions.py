@@ -1,22 +1,30 @@
 """``markethub executions``."""
 
 import typing
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from markethub.cli.connection import connect
 from markethub.cli.durations import format_duration
-from markethub.cli.options import AsJson, ConfigFile, DataDir, HubUrl, check_time
-from markethub.cli.output import Cell, print_json, print_table, say
+from markethub.cli.options import AsJson, ConfigFile, DataDir, HubUrl, NoWait, check_time
+from markethub.cli.output import Cell, note, print_json, print_table, say
+from markethub.cli.queued import run_backfill
+from markethub.domain.execution import ChunkStatus
 
 if typing.TYPE_CHECKING:
-    from markethub.client.answers import ExecutionAnswer, ExecutionDetailAnswer
+    from markethub.client.answers import ExecutionAnswer, ExecutionDetailAnswer, ExecutionPage
 
-app = typer.Typer(help="Look at what runs and ran, and stop it.", no_args_is_help=True)
+app = typer.Typer(help="Look at what runs and ran, stop it, or run it again.", no_args_is_help=True)
 
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="An execution's id or trace id.")]
 _ERROR_CHARACTERS = 80
+_IN_STATUS: tuple[Literal["done", "failed", "running", "pending"], ...] = (
+    "done",
+    "failed",
+    "running",
+    "pending",
+)
 
 
 @app.command("list")
@@ -42,29 +50,60 @@ def list_executions(
     """List executions, the newest first."""
     with connect(url, config, data_dir) as hub:
         page = hub.list_job_executions(search, limit=limit, offset=offset, after=after, before=before)
-    if as_json:
-        print_json(page)
-        return
-    columns = ("id", "trace_id", "job", "status", "started", "duration", "rows", "error")
-    print_table(columns, (_list_row(row) for row in page["data"]))
+    print_executions(page, as_json=as_json)
 
 
 @app.command("show")
 def show_execution(
     *,
     execution_id: ExecutionId,
+    chunks: Annotated[
+        bool, typer.Option("--chunks", help="List its chunks, the units of work, instead.")
+    ] = False,
+    status: Annotated[
+        ChunkStatus | None,
+        typer.Option(case_sensitive=False, help="List only its chunks in this status; implies --chunks."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Chunks to show.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="Chunks to skip.")] = 0,
     as_json: AsJson = False,
     url: HubUrl = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show one execution with its progress."""
+    """Show one execution with its progress, or what became of its chunks."""
     with connect(url, config, data_dir) as hub:
-        found = hub.get_execution(execution_id)
+        found = hub.get_execution(execution_id, chunk_status=status, limit=limit, offset=offset)
     if as_json:
         print_json(found)
-        return
-    print_table(("field", "value"), _detail_rows(found))
+    elif chunks or status is not None:
+        _print_chunks(found)
+    else:
+        print_table(("field", "value"), _detail_rows(found))
+
+
+@app.command("retry")
+def retry_execution(
+    *,
+    execution_id: ExecutionId,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run one that failed or timed out again: with its parameters, as a new execution.
+
+    What is stored is not fetched again.
+    """
+    run_backfill(
+        lambda hub: hub.retry_execution(execution_id),
+        no_wait=no_wait,
+        as_json=as_json,
+        url=url,
+        config=config,
+        data_dir=data_dir,
+    )
 
 
 @app.command("cancel")
@@ -86,6 +125,15 @@ def cancel_execution(
     say(f"{row['trace_id']}: cancel requested, now {row['status']}")
 
 
+def print_executions(page: "ExecutionPage", *, as_json: bool) -> None:
+    """Print a page of the history, as a table or as JSON."""
+    if as_json:
+        print_json(page)
+        return
+    columns = ("id", "trace_id", "job", "status", "started", "duration", "rows", "error")
+    print_table(columns, (_list_row(row) for row in page["data"]))
+
+
 def _list_row(row: "ExecutionAnswer") -> list[Cell]:
     error = row["error"] or ""
     return [
@@ -100,6 +148,17 @@ def _list_row(row: "ExecutionAnswer") -> list[Cell]:
     ]
 
 
+def _print_chunks(found: "ExecutionDetailAnswer") -> None:
+    page = found["chunk_list"]
+    print_table(
+        ("key", "status", "attempts", "error"),
+        ([row["key"], row["status"], row["attempts"], row["error"]] for row in page["data"]),
+    )
+    place = page["pagination"]
+    if place["has_next"]:
+        note(f"{place['total']} chunks in all; see the others with --offset or --limit")
+
+
 def _detail_rows(found: "ExecutionDetailAnswer") -> list[list[Cell]]:
     chunks = found["chunks"]
     rows: list[list[Cell]] = [
@@ -112,7 +171,11 @@ def _detail_rows(found: "ExecutionDetailAnswer") -> list[list[Cell]]:
         ["completed", found["completed_at"]],
         ["duration", _duration(found["duration_ms"])],
         ["worker", found["worker_id"]],
-        ["chunks", f"{chunks['done']} done, {chunks['failed']} failed, {chunks['total']} in all"],
+        ["retry_of", found["retry_of"]],
+        [
+            "chunks",
+            ", ".join(f"{chunks[name]} {name}" for name in _IN_STATUS) + f", {chunks['total']} in all",
+        ],
     ]
     rows += [[f"counter {name}", str(count)] for name, count in sorted(found["counters"].items())]
     rows += [[f"parameter {name}", _listed(value)] for name, value in found["parameters_snapshot"].items()]

@@ -54,7 +54,9 @@ async def _open_hub(folder: Path) -> AsyncIterator[Hub]:
     database = await open_database(f"sqlite:///{folder / 'control.sqlite'}")
     async with database.begin() as connection:
         await ensure_jobs(connection, JOBS, system_clock())
-    engine = Engine(database, {job.name: _Parked() for job in JOBS}, EngineSettings(grace_s=0))
+    # Room for the parked work of every test: what nobody cancels holds its place to the end.
+    settings = EngineSettings(grace_s=0, concurrency=10_000, plan_concurrency=100)
+    engine = Engine(database, {job.name: _Parked() for job in JOBS}, settings)
     _store_bars(store)
     store_records(store.records)
     await engine.start()

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from markethub.domain.errors import VenueProtocolError
@@ -118,6 +118,7 @@ _WRITTEN = st.builds(
 )
 
 
+@example(["50000000000000.0000000000000000000000000"])  # more decimals than are kept, all of them 0
 @given(st.lists(_WRITTEN, min_size=1, max_size=4))
 def test_amounts_are_exactly_what_was_written_or_refused(texts: list[str]) -> None:
     exact = [_EXACT.multiply(Decimal(text), _UNITS) for text in texts]

@@ -219,6 +219,26 @@ async def test_many_waiting_requests_leave_nothing_behind_when_cancelled() -> No
     assert await simulated.run(scenario()) == [None]
 
 
+async def test_who_stood_behind_a_large_request_goes_when_that_one_leaves() -> None:
+    simulated = FakeTime()
+    budget = make_budget(simulated, 10)
+
+    async def scenario() -> None:
+        with await budget.acquire(6, patience_s=0):
+            pass
+        large = asyncio.create_task(budget.acquire(6, patience_s=0))
+        await simulated.sleep(1)
+        small = asyncio.create_task(_ask(budget, "", []))
+        await simulated.sleep(1)
+        assert budget.state().waiting == 2
+        left_s = simulated.now_s
+        large.cancel()
+        await small
+        assert simulated.now_s == left_s
+
+    assert await simulated.run(scenario()) == [None]
+
+
 async def test_a_request_cancelled_in_the_moment_it_is_admitted_gives_its_weight_back() -> None:
     simulated = FakeTime()
     budget = make_budget(simulated, 5)

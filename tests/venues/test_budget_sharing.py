@@ -325,7 +325,36 @@ async def test_a_process_that_never_reached_the_pool_spends_little_but_does_not_
     assert sum(venue.used.values()) == 90
 
 
-async def test_what_strangers_spend_is_not_taken_from_the_pool() -> None:
+async def test_a_window_divided_without_the_pool_stays_so_and_is_told_when_it_is_back() -> None:
+    time = FakeTime(START_S)
+    venue = FakeVenue(time, 160)
+    ledger = Ledger(is_away=True)
+    budget = make_process(time, ledger, 160)
+
+    async def return_soon() -> None:
+        await time.sleep(5)
+        ledger.is_away = False
+
+    with capture_logs():
+        await time.run(return_soon(), *(send(budget, venue, 2, up_s=0, down_s=0) for _ in range(20)))
+    first = int(START_S // WINDOW_S)
+    assert venue.used == {first: 10, first + 1: 30}
+    assert ledger.used[first] == 10
+
+
+async def test_what_strangers_spend_is_not_promised_to_anyone() -> None:
+    time = FakeTime(START_S)
+    venue = FakeVenue(time, 100)
+    ledger = Ledger()
+    budget = make_process(time, ledger, 100)
+    venue.charge(60)
+    for _ in range(20):
+        await time.run(send(budget, venue, 2, up_s=0, down_s=0))
+    assert venue.worst == 100
+    assert ledger.used[int(START_S // WINDOW_S)] == 40
+
+
+async def test_what_strangers_spend_is_not_spent_again() -> None:
     time = FakeTime(START_S)
     venue = FakeVenue(time, 100)
     ledger = Ledger()
@@ -341,15 +370,32 @@ async def test_a_raised_limit_is_asked_for() -> None:
     time = FakeTime(START_S)
     venue = FakeVenue(time, 100)
     ledger = Ledger()
-    budget = make_process(time, ledger, 10)
+    one, other = make_process(time, ledger, 10), make_process(time, ledger, 10)
+    await time.run(send(other, venue, 10, up_s=0, down_s=0))
 
     async def raise_limit() -> None:
         await time.sleep(1)
-        budget.set_limit(100)
+        assert one.state().waiting == 3
+        one.set_limit(100)
 
-    await time.run(raise_limit(), *(send(budget, venue, 10, up_s=0, down_s=0) for _ in range(3)))
+    await time.run(raise_limit(), *(send(one, venue, 10, up_s=0, down_s=0) for _ in range(3)))
     assert time.now_s - START_S < 2
-    assert budget.state().fleet_used == 30
+    assert one.state().fleet_used == 40
+
+
+async def test_requests_under_way_at_the_turn_are_told_to_the_others() -> None:
+    time = FakeTime(1_700_000_040.0 - 10)
+    venue = FakeVenue(time, 100)
+    ledger = Ledger()
+    one, other = make_process(time, ledger, 100), make_process(time, ledger, 100)
+    await time.run(*(send(budget, venue, 1, up_s=0, down_s=0) for budget in (other, one)))
+    slow = [send(one, venue, 9, after_s=5, up_s=6, down_s=1) for _ in range(5)]  # arrive after the turn
+    await time.run(*slow)
+    await time.run(time.sleep(1))
+    (now,) = [number for number in ledger.used if number == 1_700_000_040 // 60]
+    assert ledger.used[now] == 45
+    assert await time.run(*(send(other, venue, 5, up_s=0, down_s=0) for _ in range(20)))
+    assert venue.worst <= 100
 
 
 async def test_the_state_tells_what_the_fleet_used() -> None:

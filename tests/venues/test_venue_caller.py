@@ -16,6 +16,7 @@ from markethub.domain.errors import (
     VenueThrottledError,
     VenueUnavailableError,
 )
+from markethub.ports.budget import Grant
 from markethub.venues.binance.errors import REST_FAULTS
 from markethub.venues.transport.budget import WeightBudget
 from markethub.venues.transport.caller import RetryPolicy, VenueCaller
@@ -257,3 +258,31 @@ async def test_a_closed_session_says_so(serve: Serve) -> None:
     await session.close()
     with pytest.raises(VenueUnavailableError, match="closed"):
         await session.send(Request("GET", "/"), 100)
+
+
+class GateKeeper:
+    """A pool that only remembers gates."""
+
+    def __init__(self) -> None:
+        self.closed: list[tuple[str, bool]] = []
+
+    async def take(self, budget: str, window: int, weight: int, limit: int) -> Grant:
+        return Grant(weight, weight, None, is_banned=False)
+
+    async def close_gate(self, budget: str, until_ms: int, *, is_ban: bool) -> None:
+        self.closed.append((budget, is_ban))
+
+    async def closed_until(self, budget: str) -> tuple[int, bool] | None:
+        return None
+
+
+@pytest.mark.parametrize(("code", "is_ban"), [(429, False), (418, True)])
+async def test_the_other_processes_know_of_a_refusal_before_the_caller_does(
+    serve: Serve, code: int, is_ban: bool
+) -> None:
+    bench = Bench(status(code, Retry_After="300"), patience_s=10)
+    keeper = GateKeeper()
+    bench.budget = WeightBudget("TST", limit=6000, max_in_flight=10, pool=keeper)
+    with pytest.raises(VenueThrottledError):
+        await bench.ask(serve)
+    assert keeper.closed == [("TST", is_ban)]

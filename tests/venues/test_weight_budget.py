@@ -300,6 +300,29 @@ async def test_a_wall_clock_that_is_wrong_is_put_right_by_the_venues(error_s: fl
     assert time.now_s - began_s < 60 * 9
 
 
+async def test_a_reading_of_the_clock_that_came_late_is_not_believed() -> None:
+    turn_s = 1_700_000_040.0
+    time = FakeTime(turn_s - 30)
+    venue = FakeVenue(time, 100)
+    budget = make_budget(time, 100)
+
+    async def scenario() -> None:
+        budget.sync(time.unix_ms())
+        await time.sleep(10)
+        budget.sync(time.unix_ms() - 1_500)
+        await send(budget, venue, 10, up_s=0, down_s=0)
+        await time.sleep(turn_s + GUARD_S + 0.1 - time.now_s)
+        assert budget.state().used == 0
+        budget.sync(time.unix_ms() - 30_000)  # so late is no answer: the clock was set
+        await send(budget, venue, 10, up_s=0, down_s=0)
+        await time.sleep(60 + 29 - 1)
+        assert budget.state().used == 10
+        await time.sleep(3)
+        assert budget.state().used == 0
+
+    assert await time.run(scenario()) == [None]
+
+
 async def test_a_budget_without_limit_still_limits_what_is_in_flight() -> None:
     time = FakeTime()
     venue = FakeVenue(time, 0)

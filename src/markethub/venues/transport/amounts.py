@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,7 @@ from markethub.venues.transport.faults import quote_value
 _PLAIN = r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"
 _NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,3})?")
 _WHOLE_DIGITS, _DECIMALS = 20, 18
+_SMALLEST, _EXACT = Decimal(1).scaleb(-_DECIMALS), Context(prec=200)
 
 
 def read_amounts(texts: Sequence[object], name: str, source: str) -> pa.Array:
@@ -52,4 +53,5 @@ def read_amount(text: object, name: str, source: str) -> Decimal | None:
             f"{source}: {name} {text[:140]!r} needs more than {_WHOLE_DIGITS} digits before the point "
             f"or {_DECIMALS} after it"
         )
-    return amount
+    # Arrow takes more decimals than it keeps for a loss, though they are all 0.
+    return amount if -int(exponent) <= _DECIMALS else amount.quantize(_SMALLEST, context=_EXACT)

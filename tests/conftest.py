@@ -3,12 +3,14 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from hypothesis import settings
 from sqlalchemy.engine import make_url
 
@@ -25,6 +27,9 @@ pytest.register_assert_rewrite(
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("markethub", deadline=None)
 settings.load_profile("markethub")
+
+# Hubs in threads of this process log while commands are tested whose output counts: keep the two apart.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 _TEMPLATE = "markethub_template"
 _numbers = itertools.count()

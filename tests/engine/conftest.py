@@ -13,9 +13,10 @@ from tests.engine.scripted import Bureau
 @pytest.fixture(autouse=True)
 def plain_process_log() -> Iterator[None]:
     """Process log lines as plain text: the default prints rich tracebacks, which take most of a second."""
+    before = structlog.get_config()
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()], cache_logger_on_first_use=False)
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 @pytest.fixture

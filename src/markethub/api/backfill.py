@@ -1,5 +1,6 @@
 """Requests for history."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -101,20 +102,7 @@ async def backfill_orders(
     Exchanges alone mean all their configured accounts. Without a start it is as far back as the exchange
     tells; what is known to be complete is not asked again.
     """
-    return await _queue(
-        hub,
-        name(wanted),
-        partial(
-            backfill.queue_ledger_backfill,
-            hub,
-            DataKind.ORDER,
-            exchanges=wanted.exchanges,
-            accounts=wanted.accounts,
-            symbols=wanted.symbols,
-            start_ms=wanted.start_time,
-            end_ms=wanted.end_time,
-        ),
-    )
+    return await _queue_ledger(hub, name(wanted), DataKind.ORDER, wanted, wanted.symbols)
 
 
 @router.post("/fills", summary="Backfill fills", openapi_extra=document_body(LedgerBackfillRequest))
@@ -128,20 +116,7 @@ async def backfill_fills(
     Exchanges alone mean all their configured accounts. Without a start it is as far back as the exchange
     tells; what is known to be complete is not asked again.
     """
-    return await _queue(
-        hub,
-        name(wanted),
-        partial(
-            backfill.queue_ledger_backfill,
-            hub,
-            DataKind.FILL,
-            exchanges=wanted.exchanges,
-            accounts=wanted.accounts,
-            symbols=wanted.symbols,
-            start_ms=wanted.start_time,
-            end_ms=wanted.end_time,
-        ),
-    )
+    return await _queue_ledger(hub, name(wanted), DataKind.FILL, wanted, wanted.symbols)
 
 
 @router.post("/transfers", summary="Backfill transfers", openapi_extra=document_body(TransferBackfillRequest))
@@ -154,20 +129,7 @@ async def backfill_transfers(
 
     Scope `write:backfill`. Accounts and range are chosen as for orders.
     """
-    return await _queue(
-        hub,
-        name(wanted),
-        partial(
-            backfill.queue_ledger_backfill,
-            hub,
-            DataKind.TRANSFER,
-            exchanges=wanted.exchanges,
-            accounts=wanted.accounts,
-            symbols=None,
-            start_ms=wanted.start_time,
-            end_ms=wanted.end_time,
-        ),
-    )
+    return await _queue_ledger(hub, name(wanted), DataKind.TRANSFER, wanted, None)
 
 
 @router.post("/orderbook", summary="Take order books", openapi_extra=document_body(OrderbookBackfillRequest))
@@ -210,8 +172,32 @@ async def backfill_ticker(
     )
 
 
+async def _queue_ledger(
+    hub: Hub,
+    request_key: RequestKey | None,
+    kind: DataKind,
+    wanted: LedgerBackfillRequest | TransferBackfillRequest,
+    symbols: Sequence[str] | None,
+) -> QueuedResponse:
+    queue = partial(
+        backfill.queue_ledger_backfill,
+        hub,
+        kind,
+        exchanges=wanted.exchanges,
+        accounts=wanted.accounts,
+        symbols=symbols,
+        start_ms=wanted.start_time,
+        end_ms=wanted.end_time,
+    )
+    return await _queue(hub, request_key, queue)
+
+
 async def _queue(hub: Hub, request_key: RequestKey | None, queue: Queue) -> QueuedResponse:
-    queued = await queue_once(hub, request_key, queue)
+    return show_queued(await queue_once(hub, request_key, queue))
+
+
+def show_queued(queued: backfill.Queued) -> QueuedResponse:
+    """The answer to whoever has queued work."""
     return QueuedResponse(
         execution_id=queued.execution_id,
         trace_id=queued.trace_id,

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 
 from markethub.api.access import OpenHub, needs
+from markethub.api.backfill import show_queued
 from markethub.api.openapi import document_errors
 from markethub.services import executions
 from markethub.services.executions import Execution as ExecutionRow
+from markethub.services.page import Page
 from markethub.wire.backfill import QueuedResponse
 from markethub.wire.executions import (
     Chunk,
@@ -49,10 +51,7 @@ async def list_executions(hub: OpenHub, query: Annotated[ExecutionQuery, Query()
         before_ms=query.before,
         after_ms=query.after,
     )
-    return ExecutionList(
-        data=[show_execution(row) for row in page.rows],
-        pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
-    )
+    return show_executions(page)
 
 
 @router.get(
@@ -100,13 +99,7 @@ async def retry_execution(hub: OpenHub, execution_id: _ExecutionId) -> QueuedRes
 
     It fetches what is missing, and its `retry_of` names the one it repeats. Scope `write:backfill`.
     """
-    queued = await executions.retry_execution(hub, execution_id)
-    return QueuedResponse(
-        execution_id=queued.execution_id,
-        trace_id=queued.trace_id,
-        status=queued.status,
-        message=queued.message,
-    )
+    return show_queued(await executions.retry_execution(hub, execution_id))
 
 
 @router.post(
@@ -124,9 +117,12 @@ async def cancel_execution(hub: OpenHub, execution_id: _ExecutionId) -> Executio
     return Execution(**_execution_fields(row))
 
 
-def show_execution(row: ExecutionRow) -> Execution:
-    """The execution as every list shows it."""
-    return Execution(**_execution_fields(row))
+def show_executions(page: Page[ExecutionRow]) -> ExecutionList:
+    """A page of the history, as every list of executions shows it."""
+    return ExecutionList(
+        data=[Execution(**_execution_fields(row)) for row in page.rows],
+        pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
+    )
 
 
 def _execution_fields(row: ExecutionRow) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from markethub.api.access import OpenHub, needs
-from markethub.api.executions import show_execution
+from markethub.api.executions import show_executions
 from markethub.api.openapi import document_errors
 from markethub.services import jobs
 from markethub.services.jobs import Job as JobRow
@@ -79,10 +79,7 @@ async def get_job_executions(
         before_ms=query.before,
         after_ms=query.after,
     )
-    return ExecutionList(
-        data=[show_execution(row) for row in page.rows],
-        pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
-    )
+    return show_executions(page)
 
 
 def _job(row: JobRow) -> Job:

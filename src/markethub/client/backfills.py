@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from markethub.client.answers import QueuedAnswer
-from markethub.client.calls import Call, Moment, queue_backfill
+from markethub.client.calls import Call, Moment, queue_backfill, queue_ledger_backfill
 
 Answer = TypeVar("Answer")
 
@@ -74,12 +74,13 @@ class Backfills(Protocol):
         ``symbols`` are root symbols (``BTC_USDT``). Without a start it is as far back as the exchange tells.
         """
         return self._send(
-            queue_backfill(
+            queue_ledger_backfill(
                 "orders",
-                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
-                idempotency_key,
-                start_time=start_time,
-                end_time=end_time,
+                accounts,
+                exchanges,
+                symbols,
+                span=(start_time, end_time),
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -98,12 +99,13 @@ class Backfills(Protocol):
         ``symbols`` are root symbols (``BTC_USDT``). Without a start it is as far back as the exchange tells.
         """
         return self._send(
-            queue_backfill(
+            queue_ledger_backfill(
                 "fills",
-                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
-                idempotency_key,
-                start_time=start_time,
-                end_time=end_time,
+                accounts,
+                exchanges,
+                symbols,
+                span=(start_time, end_time),
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -118,12 +120,8 @@ class Backfills(Protocol):
     ) -> QueuedAnswer:
         """Queue the download of deposits, withdrawals and internal moves; accounts as for orders."""
         return self._send(
-            queue_backfill(
-                "transfers",
-                {"accounts": accounts, "exchanges": exchanges},
-                idempotency_key,
-                start_time=start_time,
-                end_time=end_time,
+            queue_ledger_backfill(
+                "transfers", accounts, exchanges, span=(start_time, end_time), idempotency_key=idempotency_key
             )
         )
 
@@ -211,12 +209,13 @@ class AsyncBackfills(Protocol):
     ) -> QueuedAnswer:
         """As DataHub.backfill_orders."""
         return await self._send(
-            queue_backfill(
+            queue_ledger_backfill(
                 "orders",
-                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
-                idempotency_key,
-                start_time=start_time,
-                end_time=end_time,
+                accounts,
+                exchanges,
+                symbols,
+                span=(start_time, end_time),
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -232,12 +231,13 @@ class AsyncBackfills(Protocol):
     ) -> QueuedAnswer:
         """As DataHub.backfill_fills."""
         return await self._send(
-            queue_backfill(
+            queue_ledger_backfill(
                 "fills",
-                {"accounts": accounts, "exchanges": exchanges, "symbols": symbols},
-                idempotency_key,
-                start_time=start_time,
-                end_time=end_time,
+                accounts,
+                exchanges,
+                symbols,
+                span=(start_time, end_time),
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -252,12 +252,8 @@ class AsyncBackfills(Protocol):
     ) -> QueuedAnswer:
         """As DataHub.backfill_transfers."""
         return await self._send(
-            queue_backfill(
-                "transfers",
-                {"accounts": accounts, "exchanges": exchanges},
-                idempotency_key,
-                start_time=start_time,
-                end_time=end_time,
+            queue_ledger_backfill(
+                "transfers", accounts, exchanges, span=(start_time, end_time), idempotency_key=idempotency_key
             )
         )
 

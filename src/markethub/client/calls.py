@@ -81,6 +81,20 @@ def queue_backfill(
     return Call("POST", f"/api/v1/backfill/{what}", _read_json, body=body, request_key=request_key)
 
 
+def queue_ledger_backfill(
+    what: str,
+    accounts: Sequence[str] | None,
+    exchanges: Sequence[str] | None,
+    symbols: Sequence[str] | None = None,
+    *,
+    span: tuple[Moment | None, Moment | None],
+    idempotency_key: str | None,
+) -> Call[QueuedAnswer]:
+    """Queue a backfill of orders, fills or transfers from the start to the end of ``span``."""
+    lists = {"accounts": accounts, "exchanges": exchanges, "symbols": symbols}
+    return queue_backfill(what, lists, idempotency_key, start_time=span[0], end_time=span[1])
+
+
 def list_jobs(
     *,
     search: str | None,

@@ -72,6 +72,11 @@ class SortedBars(NamedTuple):
     last_ms: int | None
 
 
+def no_bars() -> SortedBars:
+    """An answer without a row."""
+    return SortedBars(empty_klines(), (), 0, None, None)
+
+
 def check_klines(bars: pa.Table, interval: Interval, source: str) -> pa.Table:
     """Return ``bars`` if every row may be stored; otherwise VenueProtocolError with ``source`` and a bad row.
 
@@ -79,7 +84,7 @@ def check_klines(bars: pa.Table, interval: Interval, source: str) -> pa.Table:
     finite volumes that are not negative, neither beyond what any market has seen, low <= open, close <= high.
     Empty tables pass.
     """
-    _check_times(bars, interval, source)
+    check_times(bars, interval, source)
     _refuse_first(bars, _find_bad_values(bars), source)
     return bars
 
@@ -93,9 +98,9 @@ def sort_out_klines(
     then the answer as a whole is not to be trusted. ``payload`` gives the row at a position as the venue
     sent it.
     """
-    _check_times(bars, interval, source)
+    check_times(bars, interval, source)
     if not len(bars):
-        return SortedBars(bars, (), 0, None, None)
+        return no_bars()
     times = open_times_ms(bars)
     sound, bad = split_rows(bars, _find_bad_values(bars))
     if len(bad) > max(_TRUSTED_REJECTS, len(bars) // 2):
@@ -110,7 +115,8 @@ def sort_out_klines(
     return SortedBars(sound, rejected, len(bars), times[0].as_py(), times[-1].as_py())
 
 
-def _check_times(bars: pa.Table, interval: Interval, source: str) -> None:
+def check_times(bars: pa.Table, interval: Interval, source: str) -> None:
+    """Raise VenueProtocolError unless schema and open times are as ``check_klines`` asks."""
     if not bars.schema.equals(KLINES):
         raise VenueProtocolError(f"{source}: columns {bars.schema.names} are not those of a kline")
     _refuse_first(bars, _find_bad_times(bars, interval), source)

@@ -11,7 +11,7 @@ from markethub.domain.errors import InputError, VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, SortedBars, empty_klines, sort_out_klines
+from markethub.tables.klines import KLINES, SortedBars, no_bars, sort_out_klines
 from markethub.venues.binance.names import CODE, Listing
 from markethub.venues.transport.faults import quote_body
 from markethub.venues.transport.numbers import read_numbers
@@ -74,7 +74,7 @@ def parse_klines(body: bytes, interval: Interval, asked: Span, source: str) -> S
     if not isinstance(rows, list):
         raise VenueProtocolError(f"{source}: not a list of klines: {quote_body(body)}")
     if not rows:
-        return sort_out_klines(empty_klines(), interval, source, str)
+        return no_bars()
     table = _to_table(rows, interval, asked, source)
     return sort_out_klines(table, interval, source, lambda position: orjson.dumps(rows[position]).decode())
 

@@ -11,7 +11,7 @@ from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, SortedBars, empty_klines, open_times_ms, sort_out_klines
+from markethub.tables.klines import KLINES, SortedBars, check_times, no_bars, open_times_ms, sort_out_klines
 from markethub.venues.gate.names import split_name
 from markethub.venues.transport.faults import quote_body
 from markethub.venues.transport.numbers import read_numbers, read_times_ms
@@ -49,7 +49,7 @@ def parse_candlesticks(body: bytes, interval: Interval, asked: Span, source: str
     if not isinstance(rows, list):
         raise VenueProtocolError(f"{source}: not a list of candlesticks: {quote_body(body)}")
     if not rows:
-        return Candles(sort_out_klines(empty_klines(), interval, source, str), None)
+        return Candles(no_bars(), None)
     if set(map(type, rows)) != {list} or not set(map(len, rows)) <= _ROW_ITEMS:
         raise VenueProtocolError(f"{source}: candlesticks are not rows of 7 or 8 items: {_quote(rows)}")
     columns = _to_columns(rows, source)
@@ -57,15 +57,14 @@ def parse_candlesticks(body: bytes, interval: Interval, asked: Span, source: str
     flags = columns[_CLOSED] if len(columns) > _CLOSED else ()
     if not set(flags) <= {"true", "false"}:
         raise VenueProtocolError(f"{source}: closed is neither true nor false: {_quote(sorted(set(flags)))}")
-    is_open = "false" in flags
-    closed = flags.index("false") if is_open else len(table)
+    check_times(table, interval, source)  # of the open bar as well
 
     def quote_row(position: int) -> str:
         return orjson.dumps([column[position] for column in columns]).decode()
 
-    everything = sort_out_klines(table, interval, source, quote_row)
-    if not is_open:
-        return Candles(everything, None)
+    if "false" not in flags:
+        return Candles(sort_out_klines(table, interval, source, quote_row), None)
+    closed = flags.index("false")
     before = sort_out_klines(table.slice(0, closed), interval, source, quote_row)
     return Candles(before, open_times_ms(table)[closed].as_py())
 

@@ -10,7 +10,7 @@ from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, SortedBars, empty_klines, open_times_ms, sort_out_klines
+from markethub.tables.klines import KLINES, SortedBars, check_times, no_bars, open_times_ms, sort_out_klines
 from markethub.venues.okx.names import split_name
 from markethub.venues.transport.faults import quote_body, quote_value
 from markethub.venues.transport.numbers import read_numbers, read_times_ms
@@ -46,7 +46,7 @@ def parse_candles(body: bytes, interval: Interval, asked: Span, source: str) -> 
     """
     rows = read_data(body, source)
     if not rows:
-        return Candles(sort_out_klines(empty_klines(), interval, source, str), None, None)
+        return Candles(no_bars(), None, None)
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {_ROW_ITEMS}:
         raise VenueProtocolError(f"{source}: candles are not rows of {_ROW_ITEMS} items: {_quote(rows)}")
     columns = list(zip(*reversed(rows), strict=True))
@@ -57,13 +57,11 @@ def parse_candles(body: bytes, interval: Interval, asked: Span, source: str) -> 
         raise VenueProtocolError(f"{source}: confirm is neither 0 nor 1: {_quote(sorted(set(confirms)))}")
     confirmed = confirms.index("0") if "0" in confirms else len(rows)
     unconfirmed_ms = times_ms[confirmed] if confirmed < len(rows) else None
+    check_times(table, interval, source)  # of unconfirmed bars as well
 
     def quote_row(position: int) -> str:
         return orjson.dumps([column[position] for column in columns]).decode()
 
-    everything = sort_out_klines(table, interval, source, quote_row)
-    if unconfirmed_ms is None:
-        return Candles(everything, times_ms[0], None)
     before = sort_out_klines(table.slice(0, confirmed), interval, source, quote_row)
     return Candles(before, times_ms[0], unconfirmed_ms)
 

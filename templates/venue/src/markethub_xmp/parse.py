@@ -9,7 +9,7 @@ from markethub.domain.errors import VenueProtocolError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.tables.klines import KLINES, SortedBars, empty_klines, sort_out_klines
+from markethub.tables.klines import KLINES, SortedBars, no_bars, sort_out_klines
 from markethub.venues.transport.faults import quote_body
 from markethub.venues.transport.numbers import read_numbers
 from markethub_xmp.names import split_name
@@ -29,7 +29,7 @@ def parse_candles(body: bytes, interval: Interval, asked: Span, source: str) -> 
     if not isinstance(rows, list):
         raise VenueProtocolError(f"{source}: not a list of candles: {quote_body(body)}")
     if not rows:
-        return sort_out_klines(empty_klines(), interval, source, str)
+        return no_bars()
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {_ROW_ITEMS}:
         raise VenueProtocolError(f"{source}: candles are not rows of {_ROW_ITEMS} items: {quote_body(body)}")
     table = _to_table(list(zip(*rows, strict=True)), asked, source)

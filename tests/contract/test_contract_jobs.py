@@ -62,7 +62,9 @@ async def _open_hub(folder: Path) -> AsyncIterator[Hub]:
 async def _store_jobs(database: Database) -> None:
     """The two jobs that the page shows, and as many more as its totals say."""
     shown = [
-        JobSpec(**{name: row[name] for name in JobSpec.__dataclass_fields__})  # the API's names are ours
+        JobSpec(
+            **{name: row[name] for name in JobSpec.__dataclass_fields__ if name in row}
+        )  # the API's names are ours
         for row in JOBS
     ]
     more = [JobSpec(f"cleanup_{n:02}", "log", "cleanup", "") for n in range(_MORE_JOBS - 1)]
@@ -82,7 +84,7 @@ async def _store_executions(database: Database) -> None:
     newest_ms = parse_time(EXECUTIONS[-1]["started_at"])
     async with database.begin() as connection:
         queued = [
-            QueuedExecution(int(number), names[number], "{}", f"older_{n}", 0, None)
+            QueuedExecution(int(number), names[number], "backfill_kline", "{}", f"older_{n}", 0, None)
             for n, number in enumerate(older)
         ]
         await insert_executions(connection, queued, 0)

@@ -18,7 +18,9 @@ async def job_id(database: Database) -> int:
 @pytest.fixture
 async def execution_id(database: Database, job_id: int) -> int:
     """The id of a stored, queued execution of that job."""
-    queued = QueuedExecution(job_id, "backfill_kline", '{"n": 1}', "backfill_kline_aaaa1111", 0, None)
+    queued = QueuedExecution(
+        job_id, "backfill_kline", "backfill_kline", '{"n": 1}', "backfill_kline_aaaa1111", 0, None
+    )
     async with database.begin() as connection:
         (number,) = await insert_executions(connection, [queued], 5_000)
     return number

@@ -43,7 +43,7 @@ async def claim(
             now_ms=now_ms,
             lease_until_ms=now_ms + 500,
             limit=limit,
-            job_names=[job],
+            handlers=[job],
             room=room or {},
         )
 
@@ -62,7 +62,7 @@ async def test_claims_go_by_priority_then_age_and_never_twice(database: Database
 async def test_a_claim_names_its_lease_and_its_work(database: Database, execution_id: int) -> None:
     await insert(database, execution_id, planned("a"))
     (claimed,) = await claim(database)
-    assert (claimed.claims, claimed.attempts, claimed.trace_id, claimed.job_name) == (
+    assert (claimed.claims, claimed.attempts, claimed.trace_id, claimed.handler) == (
         1,
         0,
         "backfill_kline_aaaa1111",
@@ -130,7 +130,7 @@ async def test_a_claim_reads_its_index_in_order(database: Database, execution_id
     statement = (
         "SELECT chunk.id FROM chunk JOIN execution ON execution.id = chunk.execution_id"
         " WHERE chunk.status = 'PENDING' AND chunk.not_before_ms <= 5000"
-        " AND execution.job_name IN ('backfill_kline', 'b')"
+        " AND execution.handler IN ('backfill_kline', 'b')"
         " ORDER BY chunk.execution_priority DESC, chunk.priority DESC, chunk.id LIMIT 10"
     )
     explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"

@@ -30,7 +30,9 @@ async def history(database: Database) -> list[int]:
         names = ["backfill_kline", "sync%all_X", "backfill_kline", "sync%all_X", "backfill_kline"]
         ids = []
         for number, name in enumerate(names):
-            queued = QueuedExecution(jobs[name], name, f'{{"n": {number}}}', f"trace-{number}", 0, None)
+            queued = QueuedExecution(
+                jobs[name], name, "backfill_kline", f'{{"n": {number}}}', f"trace-{number}", 0, None
+            )
             ids += await insert_executions(connection, [queued], 1_000 * number)
         for number, status in enumerate(ExecutionStatus):
             values: dict[str, object] = {"status": status.value}
@@ -61,7 +63,10 @@ async def test_what_is_stored_comes_back(database: Database, history: list[int])
 
 
 async def test_ids_come_in_the_order_given(database: Database, job_id: int) -> None:
-    queued = [QueuedExecution(job_id, "backfill_kline", "{}", f"t{n}", 0, None) for n in range(300)]
+    queued = [
+        QueuedExecution(job_id, "backfill_kline", "backfill_kline", "{}", f"t{n}", 0, None)
+        for n in range(300)
+    ]
     async with database.begin() as connection:
         ids = await insert_executions(connection, queued, 1)
         assert await insert_executions(connection, [], 1) == []
@@ -70,7 +75,9 @@ async def test_ids_come_in_the_order_given(database: Database, job_id: int) -> N
 
 
 async def test_a_trace_id_is_taken_once(database: Database, execution_id: int, job_id: int) -> None:
-    taken = QueuedExecution(job_id, "backfill_kline", "{}", "backfill_kline_aaaa1111", 0, None)
+    taken = QueuedExecution(
+        job_id, "backfill_kline", "backfill_kline", "{}", "backfill_kline_aaaa1111", 0, None
+    )
     with pytest.raises(ConflictError):
         async with database.begin() as connection:
             await insert_executions(connection, [taken], 1)
@@ -174,7 +181,9 @@ async def test_the_default_list_reads_an_index_in_order(database: Database) -> N
 async def _fill(database: Database, count: int) -> None:
     async with database.begin() as connection:
         (job_id,) = (await ensure_jobs(connection, [JobSpec("j", "kline", "backfill", "")], 1)).values()
-        queued = [QueuedExecution(job_id, "j", "{}", f"fill-{n}", 0, None) for n in range(count)]
+        queued = [
+            QueuedExecution(job_id, "j", "backfill_kline", "{}", f"fill-{n}", 0, None) for n in range(count)
+        ]
         await insert_executions(connection, queued, 1)
 
 

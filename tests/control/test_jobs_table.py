@@ -9,7 +9,7 @@ from markethub.control.jobs import (
     ensure_jobs,
     find_job,
     get_job,
-    job_ids,
+    job_keys,
     list_jobs,
     mark_run,
 )
@@ -38,9 +38,9 @@ async def test_a_job_is_found_by_name_and_by_number(database: Database, job_id: 
             7_000,
             True,
         )
-        assert await job_ids(connection, {"sync_klines_1h", "backfill_kline"}) == {
-            "sync_klines_1h": by_name.id,
-            "backfill_kline": job_id,
+        assert await job_keys(connection, {"sync_klines_1h", "backfill_kline"}) == {
+            "sync_klines_1h": (by_name.id, "sync_kline"),
+            "backfill_kline": (job_id, "backfill_kline"),
         }
 
 
@@ -51,7 +51,7 @@ async def test_a_job_that_is_not_there(database: Database, job_id: int) -> None:
             with pytest.raises(NotFoundError, match="Job not found"):
                 await get_job(connection, name)
             with pytest.raises(NotFoundError, match="Job not found"):
-                await job_ids(connection, [name])
+                await job_keys(connection, [name])
 
 
 async def test_ensuring_changes_only_what_differs(database: Database) -> None:

@@ -26,7 +26,7 @@ async def main(url: str, worker_id: str, lease_s: float, chunk_s: float, mode: s
         await asyncio.sleep(chunk_s)
         return {"processed": 1}
 
-    engine = Engine(database, {"work": ScriptedHandler(do_run)}, settings)
+    engine = Engine(database, {"backfill_kline": ScriptedHandler(do_run)}, settings)
     if mode == "work":
         await engine.start()
         await asyncio.Event().wait()

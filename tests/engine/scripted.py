@@ -77,7 +77,7 @@ class Bureau:
     ) -> Engine:
         """An engine that is not started, quick to end, with ``handler`` for the job ``work``."""
         chosen = EngineSettings(**{"grace_s": 0.2, "backoff_base_s": 0.01, **settings})
-        handlers = {} if handler is None else {"work": handler}
+        handlers = {} if handler is None else {"backfill_kline": handler}
         engine = Engine(database or self.database, handlers, chosen, clock)
         self.engines.append(engine)
         return engine

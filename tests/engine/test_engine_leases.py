@@ -33,7 +33,7 @@ async def take(database: Database, worker_id: str, now_ms: int, lease_ms: int = 
             now_ms=now_ms,
             lease_until_ms=now_ms + lease_ms,
             limit=10,
-            job_names=["work"],
+            handlers=["backfill_kline"],
             room={},
         )
 
@@ -54,7 +54,7 @@ async def planned(bureau: Bureau, *keys: str, now_ms: int = 0) -> int:
             now_ms=now_ms,
             lease_until_ms=now_ms + 1_000,
             limit=1,
-            job_names=["work"],
+            handlers=["backfill_kline"],
         )
     chunks = [PlannedChunk(key, "q", "{}", 0) for key in keys]
     await settle(bureau.database, [PlanEnd(state.id, state.claims, Ending.DONE, chunks)], now_ms)
@@ -100,7 +100,7 @@ async def test_a_zombie_planner_changes_nothing(bureau: Bureau) -> None:
                 now_ms=now_ms,
                 lease_until_ms=now_ms + 1_000,
                 limit=1,
-                job_names=["work"],
+                handlers=["backfill_kline"],
             )
             assert state.started_ms == 0
         return state.claims
@@ -236,7 +236,7 @@ async def test_a_worker_that_lost_its_lease_stops_the_work(bureau: Bureau) -> No
             now_ms=far_ms,
             lease_until_ms=far_ms + 1_000,
             limit=1,
-            job_names=["work"],
+            handlers=["backfill_kline"],
             room={},
         )
     await asyncio.wait_for(cancelled.wait(), 30)
@@ -258,7 +258,7 @@ async def test_the_work_of_a_dead_worker_is_taken_up(bureau: Bureau) -> None:
             now_ms=now_ms + 1_000,
             lease_until_ms=now_ms + 1_200,
             limit=1,
-            job_names=["work"],
+            handlers=["backfill_kline"],
         )
     heir = await bureau.started(ScriptedHandler(), lease_s=0.4, poll_s=300.0)
     for one in (execution_id, planning_id):
@@ -283,7 +283,7 @@ async def test_a_worker_whose_process_has_ended_is_not_waited_for(bureau: Bureau
             now_ms=now_ms + 1_000,
             lease_until_ms=now_ms + 3_600_000,
             limit=1,
-            job_names=["work"],
+            handlers=["backfill_kline"],
         )
     alive = await planned(bureau, "c", now_ms=now_ms)
     await take(bureau.database, new_worker_id(), now_ms, lease_ms=3_600_000)

@@ -90,7 +90,7 @@ class Leases(RuleBasedStateMachine):
                     now_ms=self.now_ms,
                     lease_until_ms=self.now_ms + LEASE_MS,
                     limit=1,
-                    job_names=["work"],
+                    handlers=["backfill_kline"],
                 )
             return (states[0].id, states[0].claims) if states else None
 
@@ -123,7 +123,7 @@ class Leases(RuleBasedStateMachine):
                     now_ms=self.now_ms,
                     lease_until_ms=self.now_ms + lease_ms,
                     limit=limit,
-                    job_names=["work"],
+                    handlers=["backfill_kline"],
                     room={},
                 )
             return [

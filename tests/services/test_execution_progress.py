@@ -66,7 +66,7 @@ async def hub(database: Database, market: Market) -> AsyncIterator[Hub]:
     async with database.begin() as connection:
         await ensure_jobs(connection, [JobSpec("work", "kline", "backfill", "Work")], 1)
     settings = EngineSettings(grace_s=0, max_attempts=2, backoff_base_s=0.01, concurrency=1)
-    engine = Engine(database, {"work": market}, settings)
+    engine = Engine(database, {"backfill_kline": market}, settings)
     await engine.start()
     yield bare_hub(database, engine, database.clock)
     await engine.drain()

@@ -39,7 +39,7 @@ class ClaimedChunk:
     parameters: str
     trace_id: str
     job_id: int
-    job_name: str
+    handler: str
     deadline_ms: int | None
 
 
@@ -82,7 +82,7 @@ _CLAIMABLE = (
         chunk.c.parameters,
         execution.c.trace_id,
         execution.c.job_id,
-        execution.c.job_name,
+        execution.c.handler,
         execution.c.deadline_ms,
     )
     .join_from(chunk, execution)
@@ -145,15 +145,15 @@ async def claim_chunks(
     now_ms: int,
     lease_until_ms: int,
     limit: int,
-    job_names: Collection[str],
+    handlers: Collection[str],
     room: Mapping[str, int],
 ) -> list[ClaimedChunk]:
-    """Lease at most ``limit`` due chunks of these jobs, by execution priority, chunk priority, then age.
+    """Lease at most ``limit`` due chunks for these handlers, by execution priority, chunk priority, then age.
 
     ``room`` says how many more chunks of a queue may be taken; queues it does not name have no bound. Rows
     that another worker is just claiming are passed over.
     """
-    due = _CLAIMABLE.where(chunk.c.not_before_ms <= now_ms, execution.c.job_name.in_(sorted(job_names)))
+    due = _CLAIMABLE.where(chunk.c.not_before_ms <= now_ms, execution.c.handler.in_(sorted(handlers)))
     taken: dict[int, ClaimedChunk] = {}
     left = dict(room)
     while len(taken) < limit:

@@ -79,11 +79,13 @@ class QueuedExecution:
 
     job_id: int
     job_name: str
+    handler: str
     parameters: str
     trace_id: str
     priority: int
     timeout_ms: int | None
     retry_of: int | None = None
+    due_ms: int | None = None
 
 
 _SHOWN = select(*(execution.c[name] for name in Execution.__dataclass_fields__))
@@ -92,13 +94,18 @@ _SHOWN = select(*(execution.c[name] for name in Execution.__dataclass_fields__))
 async def insert_executions(
     connection: AsyncConnection, queued: Sequence[QueuedExecution], now_ms: int
 ) -> list[int]:
-    """Store executions as PENDING; return their ids in the order given. ConflictError on a taken trace id."""
+    """Store executions as PENDING; return their ids in the order given.
+
+    ConflictError on a taken trace id, and where a due moment of a job has its execution already.
+    """
     if not queued:
         return []
     rows = [
         {
             "job_id": one.job_id,
             "job_name": one.job_name,
+            "handler": one.handler,
+            "due_ms": one.due_ms,
             "status": ExecutionStatus.PENDING.value,
             "priority": one.priority,
             "parameters": one.parameters,

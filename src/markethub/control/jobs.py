@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +34,11 @@ ORDER_FIELDS: dict[str, ColumnElement[Any]] = {
 """What ``order_by`` takes; a job's public ``id`` is its name."""
 
 
+def handler_name(job_category: str, job_type: str) -> str:
+    """What runs jobs of this category and type, whatever their names."""
+    return f"{job_category}_{job_type}"
+
+
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A job as configuration defines it, identified by ``name``; one run on request has no schedule."""
@@ -49,6 +54,9 @@ class JobSpec:
     timeout_seconds: int | None = None
     max_instances: int = 1
     enabled: bool = True
+    time_zone: str | None = None
+    misfire_grace_seconds: int | None = None
+    catch_up: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,10 @@ class Job:
     timeout_seconds: int | None
     max_instances: int
     enabled: bool
+    time_zone: str | None
+    misfire_grace_seconds: int | None
+    catch_up: bool
+    paused: bool
     last_run_ms: int | None
     next_run_ms: int | None
     created_ms: int
@@ -107,10 +119,22 @@ async def find_job(connection: AsyncConnection, name_or_id: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-async def job_ids(connection: AsyncConnection, names: Collection[str]) -> dict[str, int]:
-    """Ids of the jobs of exactly these names; NotFoundError names the first that there is none of."""
-    statement = select(job.c.name, job.c.id).where(job.c.name.in_(sorted(filter(is_storable, names))))
-    found = {row.name: row.id for row in await connection.execute(statement)}
+class JobKey(NamedTuple):
+    """A job as its executions name it."""
+
+    id: int
+    handler: str
+
+
+async def job_keys(connection: AsyncConnection, names: Collection[str]) -> dict[str, JobKey]:
+    """The jobs of exactly these names; NotFoundError names the first that there is none of."""
+    statement = select(job.c.name, job.c.id, job.c.job_category, job.c.job_type).where(
+        job.c.name.in_(sorted(filter(is_storable, names)))
+    )
+    found = {
+        row.name: JobKey(row.id, handler_name(row.job_category, row.job_type))
+        for row in await connection.execute(statement)
+    }
     for name in names:
         if name not in found:
             raise NotFoundError(f"Job not found: {name[:100]}")
@@ -169,6 +193,9 @@ def _columns(spec: JobSpec) -> dict[str, Any]:
         "timeout_seconds": spec.timeout_seconds,
         "max_instances": spec.max_instances,
         "enabled": spec.enabled,
+        "time_zone": spec.time_zone,
+        "misfire_grace_seconds": spec.misfire_grace_seconds,
+        "catch_up": spec.catch_up,
     }
 
 

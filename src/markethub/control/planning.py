@@ -23,6 +23,7 @@ class ExecutionState:
     id: int
     job_id: int
     job_name: str
+    handler: str
     status: ExecutionStatus
     priority: int
     parameters: str
@@ -51,9 +52,9 @@ async def claim_executions(
     now_ms: int,
     lease_until_ms: int,
     limit: int,
-    job_names: Collection[str],
+    handlers: Collection[str],
 ) -> list[ExecutionState]:
-    """Lease at most ``limit`` due PENDING executions of these jobs for planning, by priority, then age.
+    """Lease at most ``limit`` due PENDING executions for these handlers to plan, by priority, then age.
 
     The first claim starts the execution: its ``started_ms``, and from there its deadline.
     """
@@ -62,7 +63,7 @@ async def claim_executions(
             pending_execution,
             execution.c.lease_until_ms.is_(None),
             execution.c.not_before_ms <= now_ms,
-            execution.c.job_name.in_(sorted(job_names)),
+            execution.c.handler.in_(sorted(handlers)),
         )
         .order_by(execution.c.priority.desc(), execution.c.id)
         .limit(limit)

@@ -15,12 +15,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
     literal_column,
     text,
+    true,
 )
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The migration this code is written for; a test holds it equal to the newest file in ``migrations/``."""
 
 
@@ -50,10 +52,17 @@ job = Table(
     Column("schedule_type", Text),
     Column("schedule", Text),
     Column("interval_seconds", BigInteger),
+    # of a cron schedule; an IANA name
+    Column("time_zone", Text),
+    # how late a run may start; later ones are left out, but for one where catch_up says so
+    Column("misfire_grace_seconds", BigInteger),
+    Column("catch_up", Boolean, nullable=False, server_default=true()),
     Column("parameters", Text, nullable=False),
     Column("timeout_seconds", BigInteger),
     Column("max_instances", BigInteger, nullable=False),
+    # as the configuration says; paused is the operator's, and outlives a reload
     Column("enabled", Boolean, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=false()),
     Column("last_run_ms", BigInteger),
     Column("next_run_ms", BigInteger),
     Column("created_ms", BigInteger, nullable=False),
@@ -67,6 +76,10 @@ execution = Table(
     _id(),
     Column("job_id", BigInteger, ForeignKey("job.id"), nullable=False),
     Column("job_name", Text, nullable=False),
+    # what runs it, as the job said when it was queued
+    Column("handler", Text, nullable=False, server_default=""),
+    # the moment of a schedule that it is for; null for one on request
+    Column("due_ms", BigInteger),
     Column("status", Text, nullable=False),
     Column("priority", BigInteger, nullable=False),
     Column("parameters", Text, nullable=False),
@@ -109,6 +122,16 @@ Index(
     execution.c.status,
     started_or_created,
     execution.c.id,
+)
+_DUE = text("due_ms IS NOT NULL")
+# However clocks jump and however many processes look: a due run is stored once.
+Index(
+    "uq_execution_due",
+    execution.c.job_id,
+    execution.c.due_ms,
+    unique=True,
+    sqlite_where=_DUE,
+    postgresql_where=_DUE,
 )
 _PENDING = text("status = 'PENDING'")
 Index(
@@ -223,6 +246,50 @@ subscription = Table(
     UniqueConstraint("exchange", "symbol"),
     sqlite_autoincrement=True,
 )
+
+# How the symbols of an exchange were chosen: by name (rule is null) or by a rule. ``configured`` is what the
+# configuration last said: it counts again only when it says something else.
+subscription_rule = Table(
+    "subscription_rule",
+    metadata,
+    Column("exchange", Text, primary_key=True),
+    Column("rule", Text),
+    Column("configured", Text),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+)
+
+# What a job's ended executions did, by UTC day of their end; it outlives their rows.
+job_statistics = Table(
+    "job_statistics",
+    metadata,
+    Column("job_id", BigInteger, ForeignKey("job.id"), primary_key=True),
+    Column("day_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("successes", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("timeouts", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("processed", BigInteger, nullable=False),
+    Column("inserted", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+)
+
+# Who changed what. No foreign keys: it outlives what it tells of.
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("token_id", BigInteger),
+    Column("token_name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_at", audit.c.at_ms, audit.c.id)
 
 # What processes behind one address spend at the venues. Numbers count a venue's windows from 1970; a gate is
 # dated by the venue's clock.

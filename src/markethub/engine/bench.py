@@ -82,7 +82,7 @@ class Bench:
             parameters=decode_object(claimed.parameters),
             priority=claimed.priority,
         )
-        handler = self._handlers[claimed.job_name]
+        handler = self._handlers[claimed.handler]
 
         async def work() -> End:
             plan = await handler.plan(execution, log)
@@ -108,7 +108,7 @@ class Bench:
             parameters=decode_object(claimed.parameters),
             attempt=claimed.attempts + 1,
         )
-        handler = self._handlers[claimed.job_name]
+        handler = self._handlers[claimed.handler]
 
         async def work() -> End:
             counters = _check_counters(await handler.run(chunk, log))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from markethub.control.chunks import count_pending_chunks
 from markethub.control.database import Database
 from markethub.control.executions import Execution, QueuedExecution, get_execution, insert_executions
-from markethub.control.jobs import job_ids
+from markethub.control.jobs import job_keys
 from markethub.control.logs import insert_logs
 from markethub.control.planning import count_unfinished, lock_executions
 from markethub.control.request_keys import insert_answer
@@ -74,11 +74,13 @@ class Engine:
         texts = [_check(request) for request in requests]
         async with self._database.begin(durable=True) as connection:
             now_ms = self._clock()
-            jobs = await job_ids(connection, {request.job_name for request in requests})
+            jobs = await job_keys(connection, {request.job_name for request in requests})
             queued = [
                 QueuedExecution(
-                    job_id=jobs[request.job_name],
+                    job_id=jobs[request.job_name].id,
                     job_name=request.job_name,
+                    handler=jobs[request.job_name].handler,
+                    due_ms=request.due_ms,
                     parameters=text,
                     trace_id=request.trace_id,
                     priority=request.priority,
@@ -91,7 +93,7 @@ class Engine:
             await _keep_answers(connection, requests, ids, now_ms)
             lines = [
                 new_line(
-                    WorkContext(request.trace_id, jobs[request.job_name], execution_id, None),
+                    WorkContext(request.trace_id, jobs[request.job_name].id, execution_id, None),
                     "INFO",
                     request.message,
                     now_ms,

@@ -19,7 +19,8 @@ class NewExecution:
     """A request to run a job once. ``message`` becomes its first log line, in the same transaction.
 
     So is ``request_key``, the caller's own name for the request, with the answer that belongs to it.
-    ``retry_of`` is the id of the execution that this one runs again.
+    ``retry_of`` is the id of the execution that this one runs again. ``due_ms`` is the moment of the job's
+    schedule that it is for; each has one execution at most.
     """
 
     job_name: str
@@ -30,6 +31,7 @@ class NewExecution:
     timeout_s: float | None = None
     retry_of: int | None = None
     request_key: RequestKey | None = None
+    due_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ class WorkLog(Protocol):
 
 
 class Handler(Protocol):
-    """The meaning of one job name. Both methods may run twice after a crash: both must be idempotent.
+    """What runs the jobs of one category and type. Both methods may run twice after a crash, so both must be
+    idempotent.
 
     They are cancelled (``asyncio.CancelledError``) on timeout, cancel, lost lease and shutdown. A
     MarketHubError with ``retryable`` is tried again with backoff (not before its ``retry_after_s``); any

@@ -195,7 +195,7 @@ class Worker:
                 now_ms=now_ms,
                 lease_until_ms=lease_until_ms,
                 limit=free,
-                job_names=self._handlers,
+                handlers=self._handlers,
             )
         if (free := settings.concurrency - bench.running_chunks) > 0:
             busy = bench.running_by_queue
@@ -205,7 +205,7 @@ class Worker:
                 now_ms=now_ms,
                 lease_until_ms=lease_until_ms,
                 limit=free,
-                job_names=self._handlers,
+                handlers=self._handlers,
                 room={queue: limit - busy[queue] for queue, limit in settings.queue_limits.items()},
             )
         await mark_run(connection, {plan.job_id for plan in plans}, now_ms)

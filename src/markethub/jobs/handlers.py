@@ -25,7 +25,7 @@ def create_handlers(
     records: RecordStore,
     clock: Clock,
 ) -> dict[str, Handler]:
-    """The handler of each kind's backfill, by the job's name."""
+    """The handler of each kind's backfill, by category and type of its jobs."""
     handlers: dict[DataKind, Handler] = {
         DataKind.KLINE: KlineBackfillHandler(venues, store, clock, Quarantine(records, clock)),
         DataKind.SYMBOL: SymbolBackfillHandler(venues, records, clock),

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +17,7 @@ from markethub.domain.errors import StoreError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series, Symbol
-from markethub.ports.store import Coverage, UpsertCounts
+from markethub.ports.store import Coverage, SeriesStore, SeriesWrite
 from markethub.stores.duckdb import compaction, open_duckdb_store
 from markethub.testing.store_contract import MINUTE_MS, T0, bars_at
 
@@ -24,6 +25,13 @@ ROWS = 40
 _SERIES = [Series(Symbol.parse(f"{base}_USDT.BNC"), Interval.M1) for base in ("BTC", "ETH", "SOL")]
 _IN_FLIGHT = 6
 _BLOCK = 16
+_SET = 3
+
+
+def set_of(number: int) -> range:
+    """The numbers that are written together with this one: every other three are one write."""
+    first = number // _SET * _SET
+    return range(first, first + _SET) if first // _SET % 2 else range(number, number + 1)
 
 
 def write_of(number: int) -> tuple[Series, pa.Table, list[Coverage]]:
@@ -48,21 +56,27 @@ def _run(path: Path, first: int, last: int) -> None:
 
     compactor = threading.Thread(target=compact)
     compactor.start()
-    waiting: deque[tuple[int, Future[UpsertCounts]]] = deque()
+    waiting: deque[tuple[range, Future[Any]]] = deque()
     _say("ready")
     for number in range(first, last + _IN_FLIGHT):
-        if number < last:
-            series, bars, claims = write_of(number)
-            waiting.append((number, store.upsert(series, bars, claims)))
+        if number < last and (together := set_of(number))[0] == number:
+            waiting.append((together, _write(store, together)))
             # The hot stretch ends somewhere inside the newest blocks.
-            latest_ms = max(latest_ms, claims[0].span.end_ms)
+            latest_ms = max(latest_ms, *(write_of(one)[2][0].span.end_ms for one in together))
         if waiting and (len(waiting) >= _IN_FLIGHT or number >= last):
             acked, future = waiting.popleft()
             future.result()
-            _say(f"acked {acked}")
+            for one in acked:
+                _say(f"acked {one}")
     is_done.set()
     compactor.join()
     store.close()
+
+
+def _write(store: SeriesStore, numbers: range) -> "Future[Any]":
+    if len(numbers) == 1:
+        return store.upsert(*write_of(numbers[0]))
+    return store.upsert_many([SeriesWrite(*write_of(number)) for number in numbers])
 
 
 def _say(line: str) -> None:

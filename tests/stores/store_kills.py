@@ -12,7 +12,7 @@ from markethub.stores.duckdb import open_duckdb_store
 from markethub.stores.memory import MemorySeriesStore
 from markethub.testing.store_contract import T0
 from tests.stores import store_child
-from tests.stores.store_child import ROWS, write_of
+from tests.stores.store_child import ROWS, set_of, write_of
 
 _ALWAYS = Span(T0 - 10**11, T0 + 10**11)
 
@@ -27,7 +27,9 @@ def kill_rounds(path: Path, *, writes: int, kills: int, chance: random.Random) -
     for round_ in range(kills):
         patience = chance.randint(0, 2 * (writes - len(acked)) // (kills - round_))
         acked |= _run_child(path, _first_missing(acked), writes, patience)
-        check_content(path, acked)
+        found = check_content(path, acked)
+        for number in found:
+            assert found.issuperset(set_of(number)), "what is written together is there together"
     rest = _run_child(path, _first_missing(acked), writes, None)
     assert acked | rest == set(range(writes))
     check_content(path, acked | rest)
@@ -40,7 +42,8 @@ def kill_rounds(path: Path, *, writes: int, kills: int, chance: random.Random) -
 
 
 def _first_missing(acked: set[int]) -> int:
-    return next(number for number in range(len(acked) + 1) if number not in acked)
+    """Where to go on; a set of which the last word was not heard is written again as a whole."""
+    return set_of(next(number for number in range(len(acked) + 1) if number not in acked))[0]
 
 
 def _run_child(path: Path, first: int, last: int, patience: int | None) -> set[int]:
@@ -60,8 +63,9 @@ def _run_child(path: Path, first: int, last: int, patience: int | None) -> set[i
     return acked
 
 
-def check_content(path: Path, acked: set[int]) -> None:
-    """Assert that the file holds the acknowledged writes, and each other one wholly or not at all."""
+def check_content(path: Path, acked: set[int]) -> set[int]:
+    """Assert that the file holds the acknowledged writes, and each other one wholly or not at all; return
+    those it holds."""
     # Reading only, so that the next round starts from what the kill has left.
     store = open_duckdb_store(path, read_only=True)
     try:
@@ -76,6 +80,7 @@ def check_content(path: Path, acked: set[int]) -> None:
         }
         claims = [claim for one in summaries for claim in store.covered(one.series, _ALWAYS)]
         assert {claim.source for claim in claims} == {f"archive:{number}" for number in found}
+        return found
     finally:
         store.close()
 

@@ -155,9 +155,9 @@ def test_a_database_of_others_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
     with duckdb.connect(path) as connection:
-        connection.execute("UPDATE meta SET value = '3' WHERE key = 'schema_version'")
+        connection.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
     for _ in range(2):  # the refused file is not left open
-        with pytest.raises(StoreError, match=r"schema version 3, .* knows 2: update MarketHub"):
+        with pytest.raises(StoreError, match=r"schema version 4, .* knows 3: update MarketHub"):
             open_duckdb_store(path)
 
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from markethub.domain.errors import StoreError
 from markethub.ports.records import RecordStore
-from markethub.ports.store import UpsertCounts
 from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store, record_batch
-from markethub.stores.duckdb.commit import AnyWrite, Committer
+from markethub.stores.duckdb.commit import AnyWrite, Committer, Counts
 from markethub.stores.duckdb.record_batch import RecordWrite
 from markethub.stores.duckdb.record_keys import Hashes, HashSet, KnownKeys
 from markethub.tables.fills import FILLS
@@ -126,7 +125,7 @@ def test_what_waits_together_is_one_transaction(path: Path, monkeypatch: pytest.
     sizes: list[int] = []
     commit = Committer.commit
 
-    def commit_and_note(committer: Committer, writes: Sequence[AnyWrite]) -> list[UpsertCounts]:
+    def commit_and_note(committer: Committer, writes: Sequence[AnyWrite]) -> list[Counts]:
         sizes.append(len(writes))
         return commit(committer, writes)
 

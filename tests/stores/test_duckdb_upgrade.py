@@ -1,4 +1,4 @@
-"""Files of version 1, which knew no records."""
+"""Files of version 1, which knew no records and no replicas."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from markethub.domain.errors import StoreError
+from markethub.domain.selection import EVERYTHING
 from markethub.ports.store import Coverage, SeriesSummary
 from markethub.stores.duckdb import open_duckdb_store, opening, schema
 from markethub.tables.catalog import RECORD_TABLES
@@ -71,7 +72,8 @@ def path(tmp_path: Path) -> Path:
 
 def version_of(path: Path) -> str:
     with duckdb.connect(path, read_only=True) as connection:
-        return str(connection.sql("SELECT value FROM meta").fetchall()[0][0])
+        found = connection.sql("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+        return str(found[0][0])
 
 
 def test_a_writer_brings_it_up_to_date(path: Path) -> None:
@@ -84,11 +86,14 @@ def test_a_writer_brings_it_up_to_date(path: Path) -> None:
         store.records.upsert_records(FILLS, fills_at(1), claims_of("a", claim(0, 1))).result().revision == 8
     )
     store.close()
-    assert version_of(path) == "2"
+    assert version_of(path) == "3"
     again = open_duckdb_store(path)
     assert observe(again) == before | {"revision": 8}
     assert ids_of(again.records.read_records(FILLS)) == ["f1"]
     assert again.upsert(BTC, bars_at(minutes(3, 4))).result().revision == 9
+    changes = again.replica.read_changes(0, 1, EVERYTHING)  # the old entry tells no number of bars
+    assert (changes.upto, [times_of(one.bars) for one in changes.series]) == (7, [minutes(0, 3)])
+    assert len(bytes.fromhex(again.replica.store_id)) == 16
     again.close()
 
 
@@ -100,6 +105,10 @@ def test_a_reader_finds_the_bars_and_no_records(path: Path) -> None:
         assert store.records.read_records(table).equals(table.empty())
         assert store.records.count_records(table) == 0
         assert store.records.covered_records(table, "a", ALWAYS) == []
+    with pytest.raises(StoreError, match="open it for writing once"):
+        _ = store.replica.store_id
+    with pytest.raises(StoreError, match="reading changes"):
+        store.replica.read_changes(0, 1, EVERYTHING)
     store.close()
     assert version_of(path) == "1"
 
@@ -114,10 +123,10 @@ def test_an_upgrade_that_fails_changes_nothing(path: Path, monkeypatch: pytest.M
     with duckdb.connect(path, read_only=True) as connection:
         assert len(connection.sql("SHOW TABLES").fetchall()) == 6 + 2 * len(INTERVALS)
     open_duckdb_store(path).close()
-    assert version_of(path) == "2"
+    assert version_of(path) == "3"
 
 
-@pytest.mark.parametrize("version", ["0", "3", "x", "-1"])
+@pytest.mark.parametrize("version", ["0", "4", "x", "-1"])
 def test_other_versions_are_refused(path: Path, version: str) -> None:
     with duckdb.connect(path) as connection:
         connection.execute("UPDATE meta SET value = ?", [version])

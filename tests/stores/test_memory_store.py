@@ -2,10 +2,17 @@ import pytest
 
 from markethub.ports.store import SeriesStore
 from markethub.stores.memory import MemorySeriesStore
+from markethub.testing.bulk_write_contract import BulkWriteContract
 from markethub.testing.store_contract import SeriesStoreContract
 
 
 class TestMemoryStore(SeriesStoreContract):
+    @pytest.fixture
+    def store(self) -> SeriesStore:
+        return MemorySeriesStore()
+
+
+class TestMemoryStoreInBulk(BulkWriteContract):
     @pytest.fixture
     def store(self) -> SeriesStore:
         return MemorySeriesStore()

@@ -67,3 +67,15 @@ def test_a_cut_keeps_what_lies_inside(given_claims: list[Coverage], span: Span) 
     inside = [part for claim in given_claims if (part := claim.span.intersect(span))]
     assert merge(claim.span for claim in cut) == merge(inside)
     assert cut == sorted(cut, key=lambda claim: claim.span)
+
+
+@given(spans, st.permutations([5, 9]), st.sampled_from(["rest", "archive:b"]))
+def test_the_latest_check_of_a_day_counts_in_whatever_order_it_comes(
+    span: Span, checked_ms: list[int], other: str
+) -> None:
+    first = Coverage(span, "rest", checked_ms[0])
+    second = Coverage(Span(span.end_ms, span.end_ms + 3), "rest", checked_ms[1])
+    whole = Coverage(Span(span.start_ms, span.end_ms + 3), "rest", 9)
+    assert add_claim([first], second) == [whole]
+    beside = Coverage(span, other, 1)
+    assert whole in add_claim(add_claim([first], beside), second)

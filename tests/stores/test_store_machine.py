@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
-from markethub.ports.store import Coverage
+from markethub.ports.store import Coverage, SeriesWrite
 from markethub.stores.duckdb import compaction, open_duckdb_store
 from markethub.stores.memory import MemorySeriesStore
 from markethub.testing.store_contract import (
@@ -40,6 +40,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = open_duckdb_store(self.folder / "bars.duckdb", clock=lambda: self.now_ms)
 
     @rule(
+        at_once=st.booleans(),
         writes=st.lists(
             st.tuples(
                 series_,
@@ -49,13 +50,16 @@ class StoreMachine(RuleBasedStateMachine):
             ),
             min_size=1,
             max_size=6,
-        )
+        ),
     )
     def write(
-        self, writes: list[tuple[Series, set[int] | range, float, tuple[int, int, str] | None]]
+        self,
+        at_once: bool,
+        writes: list[tuple[Series, set[int] | range, float, tuple[int, int, str] | None]],
     ) -> None:
         futures = []
         expected = []
+        together = []
         for series, at, price, claimed in writes:
             width = series.interval.width_ms
             bars = bars_at(sorted(T0 + place * width for place in at), price)
@@ -64,9 +68,14 @@ class StoreMachine(RuleBasedStateMachine):
                 start, length, source = claimed
                 span = Span(T0 + start * width, T0 + (start + length) * width)
                 claims = [Coverage(span, source, self.now_ms)]
-            futures.append(self.store.upsert(series, bars, claims))
+            if at_once:
+                together.append(SeriesWrite(series, bars, claims))
+            else:
+                futures.append(self.store.upsert(series, bars, claims))
             expected.append(self.model.upsert(series, bars, claims).result())
         found = [future.result() for future in futures]
+        if at_once:
+            found = self.store.upsert_many(together).result()
         assert [(one.inserted, one.updated, one.unchanged) for one in found] == [
             (one.inserted, one.updated, one.unchanged) for one in expected
         ]

@@ -35,6 +35,15 @@ class UpsertCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesWrite:
+    """What one write brings to a series: the arguments of ``upsert``."""
+
+    series: Series
+    bars: pa.Table
+    covered: Sequence[Coverage] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesSummary:
     """One stored series; the times are open times of its first and last bar, None while it has no bar."""
 
@@ -68,6 +77,14 @@ class SeriesStore(Protocol):
         The future ends when the write is durable. An equal stored bar counts as unchanged and gets no
         new revision; a different one is replaced. StoreError if the table breaks the schema; then nothing
         is kept.
+        """
+
+    def upsert_many(self, writes: Sequence[SeriesWrite]) -> "Future[list[UpsertCounts]]":
+        """Write to many series in one transaction: all of it, or nothing.
+
+        Each write is as an ``upsert`` of its own, one after the other in the order given, with its own counts
+        and revision; so a series may come twice, and the later bar wins. StoreError, naming the series, if
+        one of the tables or claims breaks the rules. No writes are no counts.
         """
 
     def read(

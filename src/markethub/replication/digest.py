@@ -13,7 +13,7 @@ to end. All little-endian; nulls count as zero or empty, -0.0 as 0.0, and every 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from markethub.domain.selection import Selection
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 from markethub.domain.times import from_ms, to_ms
@@ -31,6 +32,7 @@ from markethub.ports.records import RecordQuery, RecordStore
 from markethub.ports.store import SeriesStore
 from markethub.tables.klines import open_times_ms
 from markethub.tables.records import RecordTable, times_ms
+from markethub.tables.selected import select_rows, takes_table
 
 _DIGEST_BYTES = 32
 _MONTHS_PER_READ = 12
@@ -78,14 +80,39 @@ def digest_records(store: RecordStore, table: RecordTable, owner: str | None = N
     """
     where = {} if owner is None else {table.owner: [owner]}
     whole = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for month, rows in _read_months(store, table, where):
+        whole.update(f"{_name_month(month.start_ms)} {_digest_rows(rows)}\n".encode())
+    return whole.hexdigest()
+
+
+def digest_months(store: RecordStore, table: RecordTable, selection: Selection) -> dict[str, str]:
+    """Hex digest by month of the rows that ``selection`` takes, ascending; months without one are left out.
+
+    Reads a month at a time, as ``digest_records``.
+    """
+    if not takes_table(selection, table):
+        return {}
+    selected = (
+        (month, select_rows(selection, table, rows)) for month, rows in _read_months(store, table, {})
+    )
+    return {_name_month(month.start_ms): _digest_rows(rows) for month, rows in selected if len(rows)}
+
+
+def month_span(name: str) -> Span:
+    """The UTC month that a digest calls ``2021-03``."""
+    year, month = name.split("-")
+    return _month_of(to_ms(datetime(int(year), int(month), 1, tzinfo=UTC)))
+
+
+def _read_months(
+    store: RecordStore, table: RecordTable, where: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[Span, pa.Table]]:
     first = store.read_records(table, RecordQuery(where, limit=1))
     while len(first):
         month = _month_of(int(times_ms(first, table.time)[0].as_py()))
-        rows = store.read_records(table, RecordQuery(where, span=month))
-        whole.update(f"{_name_month(month.start_ms)} {_digest_rows(rows)}\n".encode())
+        yield month, store.read_records(table, RecordQuery(where, span=month))
         rest = Span(month.end_ms, _END_MS + 1)
         first = store.read_records(table, RecordQuery(where, span=rest, limit=1))
-    return whole.hexdigest()
 
 
 def _digest_rows(rows: pa.Table) -> str:

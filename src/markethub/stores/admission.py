@@ -8,13 +8,63 @@ import pyarrow as pa
 
 from markethub.domain.errors import StoreError
 from markethub.domain.symbol import Series
-from markethub.ports.store import Coverage
+from markethub.ports.store import Coverage, SeriesWrite
 from markethub.tables.klines import KLINES
 
 FIRST_MS = -62_135_596_800_000
 """The start of the year 1: nothing earlier can be stored."""
 LAST_MS = 253_402_300_800_000
 """The start of the year 10000: nothing at or after it can be stored."""
+_FEW_WRITES = 3
+
+
+def admit_writes(writes: Sequence[SeriesWrite]) -> list[SeriesWrite]:
+    """Return the writes, each as ``admit_bars`` and ``admit_claims`` let it in; StoreError for the first
+    that they refuse."""
+    joined = _join_sound(writes)
+    if joined is None:
+        return [
+            SeriesWrite(one.series, admit_bars(one.series, one.bars), admit_claims(one.series, one.covered))
+            for one in writes
+        ]
+    admitted = []
+    start = 0
+    for one in writes:
+        bars = joined.slice(start, len(one.bars))
+        admitted.append(SeriesWrite(one.series, bars, admit_claims(one.series, one.covered)))
+        start += len(one.bars)
+    return admitted
+
+
+def _join_sound(writes: Sequence[SeriesWrite]) -> pa.Table | None:
+    """The bars of all writes in one table, one chunk a column, if every single write may be admitted.
+
+    Looking at a thousand series of four bars together takes a tenth of the time that one by one does; who is
+    at fault, where it is None, is for the look at each to say.
+    """
+    tables = [one.bars for one in writes]
+    if len(tables) < _FEW_WRITES or not all(table.schema.equals(KLINES) for table in tables):
+        return None
+    joined = pa.concat_tables(tables).combine_chunks()
+    if not len(joined):
+        return None
+    for field, column in zip(KLINES, joined.columns, strict=True):
+        values = column.chunk(0)
+        if values.null_count and not field.nullable:
+            return None
+        if pa.types.is_floating(field.type) and not np.isfinite(values.drop_null().to_numpy()).all():
+            return None
+    lengths = [len(table) for table in tables]
+    times = joined.column(0).chunk(0).view(pa.int64()).to_numpy()
+    owners = np.repeat(np.arange(len(tables)), lengths)
+    widths = np.repeat(np.array([one.series.interval.width_ms for one in writes]), lengths)
+    is_sound = (
+        times.min() >= FIRST_MS
+        and times.max() < LAST_MS
+        and not np.any(times % widths)
+        and bool(np.all((np.diff(times) > 0) | (np.diff(owners) > 0)))
+    )
+    return joined if is_sound else None
 
 
 def admit_bars(series: Series, bars: pa.Table) -> pa.Table:

@@ -38,8 +38,13 @@ def add_claim(stored: Sequence[Coverage], claim: Coverage) -> list[Coverage]:
     day = _checked_day(claim)
     told = [old.span for old in stored if old.source == claim.source and _checked_day(old) >= day]
     if not subtract(claim.span, told):
-        return _in_order(stored)
-    return _in_order(_settle([*stored, claim]))
+        return in_order(stored)
+    if len(stored) == len(told) == 1 and claims_are_touching(stored[0], claim):
+        old = stored[0]
+        if _checked_day(old) == day:  # a feed going on, the usual case by far: the rule below, in short
+            hull = Span(min(old.span.start_ms, claim.span.start_ms), max(old.span.end_ms, claim.span.end_ms))
+            return [Coverage(hull, claim.source, max(old.checked_ms, claim.checked_ms))]
+    return in_order(_settle([*stored, claim]))
 
 
 def cut_claims(claims: Iterable[Coverage], span: Span) -> list[Coverage]:
@@ -69,7 +74,8 @@ def _settle(claims: Iterable[Coverage]) -> list[Coverage]:
     return settled
 
 
-def _in_order(claims: Iterable[Coverage]) -> list[Coverage]:
+def in_order(claims: Iterable[Coverage]) -> list[Coverage]:
+    """The claims ascending by source and span."""
     return sorted(claims, key=lambda claim: (claim.source, claim.span))
 
 

@@ -2,57 +2,57 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
 from markethub.domain.errors import StoreError
 from markethub.domain.span import Span, merge
 from markethub.domain.symbol import Series
-from markethub.ports.store import Change, Coverage, SeriesSummary, UpsertCounts
-from markethub.stores.admission import FIRST_MS, LAST_MS, admit_bars, admit_claims
+from markethub.ports.store import Change, Coverage, SeriesSummary, SeriesWrite, UpsertCounts
+from markethub.stores.admission import FIRST_MS, LAST_MS, admit_writes
 from markethub.stores.claims import add_claim, cut_claims
 from markethub.stores.memory_records import MemoryRecords, SharedLife
+from markethub.stores.memory_replica import MemoryReplica
+from markethub.stores.memory_tables import StoredSeries
 from markethub.stores.questions import align, check_columns, check_limit
 from markethub.tables.klines import KLINES, open_times_ms
 
 _ALWAYS = Span(FIRST_MS, LAST_MS)
 
-Row = tuple[Any, ...]
-
-
-@dataclass(slots=True)
-class _Stored:
-    bars: dict[int, Row] = field(default_factory=dict)
-    claims: list[Coverage] = field(default_factory=list)
-    revision: int = 0
-
 
 class MemorySeriesStore:
-    """A ``SeriesStore`` of plain dictionaries, and a ``RecordStore`` as ``records``.
+    """A ``DataStore`` of plain dictionaries.
 
     Rows are Python objects, so keep it to some million bars.
     """
 
     def __init__(self) -> None:
         self._life = SharedLife()
-        self._series: dict[Series, _Stored] = {}
+        self._series: dict[Series, StoredSeries] = {}
         self._changes: list[Change] = []
         self.records = MemoryRecords(self._life)
+        self.replica = MemoryReplica(self._life, self._series, self._changes, self.records, self._write)
 
     def upsert(
         self, series: Series, bars: pa.Table, covered: Sequence[Coverage] = ()
     ) -> "Future[UpsertCounts]":
         future: Future[UpsertCounts] = Future()
+        written = self.upsert_many([SeriesWrite(series, bars, covered)])
+        if (error := written.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(written.result()[0])
+        return future
+
+    def upsert_many(self, writes: Sequence[SeriesWrite]) -> "Future[list[UpsertCounts]]":
+        future: Future[list[UpsertCounts]] = Future()
         with self._life.open():
             try:
-                admitted = admit_bars(series, bars)
-                claims = admit_claims(series, covered)
+                admitted = admit_writes(writes)
             except StoreError as error:
                 future.set_exception(error)
             else:
-                future.set_result(self._write(series, admitted, claims))
+                future.set_result([self._write(one) for one in admitted])
         return future
 
     def read(
@@ -67,7 +67,7 @@ class MemorySeriesStore:
         names = check_columns(columns)
         check_limit(limit)
         with self._life.open():
-            stored = self._series.get(series, _Stored())
+            stored = self._series.get(series, StoredSeries())
             times = sorted(time_ms for time_ms in stored.bars if time_ms in (span or _ALWAYS))
             if limit is not None:
                 times = times[max(len(times) - limit, 0) :] if newest else times[:limit]
@@ -78,13 +78,13 @@ class MemorySeriesStore:
 
     def covered(self, series: Series, span: Span) -> list[Coverage]:
         with self._life.open():
-            return cut_claims(self._series.get(series, _Stored()).claims, span)
+            return cut_claims(self._series.get(series, StoredSeries()).claims, span)
 
     def holes(self, series: Series, span: Span) -> list[Span]:
         width = series.interval.width_ms
         grid = align(series, span)
         with self._life.open():
-            stored = self._series.get(series, _Stored())
+            stored = self._series.get(series, StoredSeries())
             points = range(grid.start_ms, grid.end_ms, width) if grid else ()
             return merge(Span(time_ms, time_ms + width) for time_ms in points if time_ms not in stored.bars)
 
@@ -117,15 +117,16 @@ class MemorySeriesStore:
     def close(self) -> None:
         self._life.close()
 
-    def _write(self, series: Series, bars: pa.Table, claims: Sequence[Coverage]) -> UpsertCounts:
-        stored = self._series.get(series, _Stored())
+    def _write(self, write: SeriesWrite) -> UpsertCounts:
+        series, bars = write.series, write.bars
+        stored = self._series.get(series, StoredSeries())
         columns = [open_times_ms(bars), *bars.columns[1:]]
         rows = {row[0]: row for row in zip(*(column.to_pylist() for column in columns), strict=True)}
         new = {time_ms: row for time_ms, row in rows.items() if time_ms not in stored.bars}
         changed = {time_ms: row for time_ms, row in rows.items() if stored.bars.get(time_ms, row) != row}
         touched = [Span(time_ms, time_ms + series.interval.width_ms) for time_ms in (*new, *changed)]
         kept = stored.claims
-        for claim in claims:
+        for claim in write.covered:
             after = add_claim(kept, claim)
             if after != kept:
                 touched.append(claim.span)
@@ -135,7 +136,9 @@ class MemorySeriesStore:
             hull = Span(min(span.start_ms for span in touched), max(span.end_ms for span in touched))
             self._changes.append(Change(self._life.revision, series, hull))
             stored.bars.update(new | changed)
-            stored.claims, stored.revision = kept, self._life.revision
+            claims = [claim for claim in kept if claim not in stored.claims]
+            stored.claims = kept
+            stored.stamp([*new, *changed, *claims], self._life.revision)
             self._series[series] = stored
         unchanged = len(rows) - len(new) - len(changed)
         return UpsertCounts(len(new), len(changed), unchanged, self._life.revision)

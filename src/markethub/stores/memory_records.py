@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,13 +13,10 @@ from markethub.domain.span import Span
 from markethub.ports.records import OwnerClaims, RecordQuery
 from markethub.ports.store import Coverage, UpsertCounts
 from markethub.stores.claims import add_claim, cut_claims
+from markethub.stores.memory_tables import Key, Record, StoredRecords
 from markethub.stores.questions import check_query, check_table
 from markethub.stores.record_admission import admit_owner_claims, admit_records
 from markethub.tables.records import RecordTable
-
-Key = tuple[Any, ...]
-Record = dict[str, Any]
-"""Values by column, times as Unix milliseconds."""
 
 
 class SharedLife:
@@ -50,8 +46,7 @@ class MemoryRecords:
 
     def __init__(self, life: SharedLife) -> None:
         self._life = life
-        self._rows: defaultdict[str, dict[Key, Record]] = defaultdict(dict)
-        self._claims: dict[tuple[str, str], list[Coverage]] = {}
+        self.tables: defaultdict[str, StoredRecords] = defaultdict(StoredRecords)
 
     def upsert_records(
         self, table: RecordTable, rows: pa.Table, covered: Sequence[OwnerClaims] = ()
@@ -64,7 +59,7 @@ class MemoryRecords:
             except StoreError as error:
                 future.set_exception(error)
             else:
-                future.set_result(self._write(table, admitted, claims))
+                future.set_result(self.write(table, admitted, claims))
         return future
 
     def read_records(self, table: RecordTable, query: RecordQuery | None = None) -> pa.Table:
@@ -72,12 +67,11 @@ class MemoryRecords:
         check_query(table, asked)
         with self._life.open():
             found = self._find(table, asked)
-        found.sort(key=lambda record: _key_of(table, record))
+        found.sort(key=lambda record: key_of(table, record))
         found.sort(key=lambda record: record[table.time], reverse=asked.newest_first)
         end = None if asked.limit is None else asked.offset + asked.limit
         kept = found[asked.offset : end]
-        arrays = [pa.array([record[field.name] for record in kept], field.type) for field in table.schema]
-        return pa.Table.from_arrays(arrays, schema=table.schema)
+        return to_rows(table.schema, kept)
 
     def count_records(self, table: RecordTable, query: RecordQuery | None = None) -> int:
         asked = query or RecordQuery()
@@ -88,38 +82,52 @@ class MemoryRecords:
     def covered_records(self, table: RecordTable, owner: str, span: Span) -> list[Coverage]:
         check_table(table)
         with self._life.open():
-            return cut_claims(self._claims.get((table.name, owner), []), span)
+            return cut_claims(self.tables[table.name].claims.get(owner, []), span)
 
-    def _write(self, table: RecordTable, rows: pa.Table, covered: Iterable[OwnerClaims]) -> UpsertCounts:
-        stored = self._rows[table.name]
-        given = {_key_of(table, record): record for record in _to_records(rows)}
-        new = {key: record for key, record in given.items() if key not in stored}
-        changed = {key: record for key, record in given.items() if stored.get(key, record) != record}
-        is_news = bool(new or changed)
+    def write(self, table: RecordTable, rows: pa.Table, covered: Iterable[OwnerClaims]) -> UpsertCounts:
+        """Write what was admitted; call it while the store's life is held open."""
+        stored = self.tables[table.name]
+        given = {key_of(table, record): record for record in to_records(rows)}
+        new = {key: record for key, record in given.items() if key not in stored.rows}
+        changed = {key: record for key, record in given.items() if stored.rows.get(key, record) != record}
+        claims: dict[str, list[Coverage]] = {}
         for told in covered:
-            place = (table.name, told.owner)
+            before = claims.get(told.owner, stored.claims.get(told.owner, []))
+            after = before
             for claim in told.claims:
-                kept = self._claims.get(place, [])
-                after = add_claim(kept, claim)
-                if after != kept:
-                    self._claims[place] = after
-                    is_news = True
-        stored.update(new | changed)
-        self._life.revision += is_news
+                after = add_claim(after, claim)
+            if after != before:
+                claims[told.owner] = after
+        if new or changed or claims:
+            self._life.revision += 1
+            stored.revision = self._life.revision
+            stored.rows.update(new | changed)
+            stored.written.update(dict.fromkeys([*new, *changed], self._life.revision))
+            for owner, kept in claims.items():
+                stored.claim(owner, kept, self._life.revision)
         unchanged = len(given) - len(new) - len(changed)
         return UpsertCounts(len(new), len(changed), unchanged, self._life.revision)
 
     def _find(self, table: RecordTable, query: RecordQuery) -> list[Record]:
-        found = [record for record in self._rows[table.name].values() if _is_asked(table, query, record)]
+        found = [
+            record for record in self.tables[table.name].rows.values() if _is_asked(table, query, record)
+        ]
         if not query.latest_by:
             return found
         newest: dict[Key, Record] = {}
-        for record in sorted(found, key=lambda record: (record[table.time], _key_of(table, record))):
+        for record in sorted(found, key=lambda record: (record[table.time], key_of(table, record))):
             newest[_group_of(record, query.latest_by)] = record
         return list(newest.values())
 
 
-def _to_records(rows: pa.Table) -> list[Record]:
+def to_rows(schema: pa.Schema, records: Sequence[Record]) -> pa.Table:
+    """The records as a table, in their order."""
+    arrays = [pa.array([record[field.name] for record in records], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def to_records(rows: pa.Table) -> list[Record]:
+    """The rows of a table, in their order."""
     plain = pa.schema(
         [field.with_type(pa.int64()) if pa.types.is_timestamp(field.type) else field for field in rows.schema]
     )
@@ -127,7 +135,8 @@ def _to_records(rows: pa.Table) -> list[Record]:
     return records
 
 
-def _key_of(table: RecordTable, record: Record) -> Key:
+def key_of(table: RecordTable, record: Record) -> Key:
+    """The values of the table's key."""
     return tuple(record[name] for name in table.key)
 
 

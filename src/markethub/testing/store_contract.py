@@ -20,7 +20,7 @@ from markethub.domain.errors import InputError, StoreError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series, Symbol
-from markethub.ports.store import Change, Coverage, SeriesStore, SeriesSummary, UpsertCounts
+from markethub.ports.store import Change, Coverage, SeriesStore, SeriesSummary, SeriesWrite, UpsertCounts
 from markethub.tables.klines import KLINES, open_times_ms
 
 MINUTE_MS = 60_000
@@ -437,6 +437,7 @@ class SeriesStoreContract:
             lambda: store.holes(BTC, minute_span(0, 1)),
             lambda: store.changes(0, 1),
             lambda: store.upsert(BTC, bars_at(minutes(1, 2))),
+            lambda: store.upsert_many([SeriesWrite(BTC, bars_at(minutes(1, 2)))]),
             store.summaries,
             store.revision,
             store.compact,

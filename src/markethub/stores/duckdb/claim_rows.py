@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from markethub.domain.span import Span
 from markethub.ports.store import Coverage
-from markethub.stores.claims import add_claim
+from markethub.stores.claims import add_claim, in_order
 from markethub.stores.duckdb.frames import FEW_ROWS, incoming, insert_rows
 
 Owner = tuple[int | str, ...]
@@ -78,7 +78,7 @@ class ClaimRows:
         news = []
         for claim in claims:
             after = add_claim(self._kept[owner], claim)
-            if set(after) != set(self._kept[owner]):
+            if after != self._kept[owner]:
                 self._kept[owner] = after
                 news.append(claim.span)
         return news
@@ -100,7 +100,7 @@ class ClaimRows:
                 f"DELETE FROM {self._table.name} WHERE rowid IN (SELECT unnest(?))", [gone]
             )
         revisions = pa.array([self._revisions[key] for key in new], pa.int64())
-        rows = self._to_table(new).append_column("revision", revisions)
+        rows = _to_table(self._table, new).append_column("revision", revisions)
         insert_rows(self._connection, self._table.name, rows)
 
     def _load(self, told: Sequence[_Told]) -> None:
@@ -111,6 +111,7 @@ class ClaimRows:
             claim = Coverage(Span(start_ms, end_ms), source, checked_ms)
             self._kept[tuple(owner)].append(claim)
             self._row_ids[tuple(owner), claim] = row_id
+        self._kept.update({owner: in_order(claims) for owner, claims in self._kept.items()})
 
     def _find_few(self, told: Sequence[_Told]) -> list[tuple[Any, ...]]:
         columns = self._table.owner_columns
@@ -132,7 +133,7 @@ class ClaimRows:
         ]
         columns = self._table.owner_columns
         is_owner = " AND ".join(f"c.{column} = i.{column}" for column in columns)
-        with incoming(self._connection, self._to_table(told)):
+        with incoming(self._connection, _to_table(self._table, told)):
             return self._connection.sql(
                 "SELECT DISTINCT c.rowid, c.start_ms, c.end_ms, c.source, c.checked_ms, "
                 + ", ".join(f"c.{column}" for column in columns)
@@ -143,17 +144,26 @@ class ClaimRows:
                 params=bounds,
             ).fetchall()
 
-    def _to_table(self, claims: Sequence[_Told]) -> pa.Table:
-        owners = {
-            field.name: pa.array([owner[place] for owner, _ in claims], field.type)
-            for place, field in enumerate(self._table.owner)
+
+def insert_claims(
+    connection: duckdb.DuckDBPyConnection, table: ClaimTable, claims: Sequence[_Told], revision: int
+) -> None:
+    """Write claims, each with its owner, as rows under ``revision``."""
+    revisions = pa.array([revision] * len(claims), pa.int64())
+    insert_rows(connection, table.name, _to_table(table, claims).append_column("revision", revisions))
+
+
+def _to_table(table: ClaimTable, claims: Sequence[_Told]) -> pa.Table:
+    owners = {
+        field.name: pa.array([owner[place] for owner, _ in claims], field.type)
+        for place, field in enumerate(table.owner)
+    }
+    return pa.table(
+        owners
+        | {
+            "start_ms": pa.array([claim.span.start_ms for _, claim in claims], pa.int64()),
+            "end_ms": pa.array([claim.span.end_ms for _, claim in claims], pa.int64()),
+            "source": pa.array([claim.source for _, claim in claims], pa.string()),
+            "checked_ms": pa.array([claim.checked_ms for _, claim in claims], pa.int64()),
         }
-        return pa.table(
-            owners
-            | {
-                "start_ms": pa.array([claim.span.start_ms for _, claim in claims], pa.int64()),
-                "end_ms": pa.array([claim.span.end_ms for _, claim in claims], pa.int64()),
-                "source": pa.array([claim.source for _, claim in claims], pa.string()),
-                "checked_ms": pa.array([claim.checked_ms for _, claim in claims], pa.int64()),
-            }
-        )
+    )

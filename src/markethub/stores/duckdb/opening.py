@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
@@ -13,7 +14,7 @@ from markethub.domain.interval import Interval
 from markethub.ports.clock import Clock, system_clock
 from markethub.stores.duckdb.compaction_steps import hot_start
 from markethub.stores.duckdb.frames import transaction
-from markethub.stores.duckdb.schema import SCHEMA_VERSION, records_sql, schema_sql
+from markethub.stores.duckdb.schema import REPLICA_SQL, SCHEMA_VERSION, records_sql, schema_sql
 from markethub.stores.duckdb.store import DuckdbSeriesStore
 
 # DuckDB lets one process open a file twice, but two writers in it would give one revision to two writes.
@@ -118,13 +119,16 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, now_ms: int, *, 
             f"{path} has schema version {version}, this MarketHub knows {SCHEMA_VERSION}: {advice}"
         )
     if version < SCHEMA_VERSION and not read_only:
-        _upgrade(connection)
+        _upgrade(connection, version)
 
 
-def _upgrade(connection: duckdb.DuckDBPyConnection) -> None:
-    # One transaction: a process killed here leaves a file of version 1.
+def _upgrade(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    # One transaction: a process killed here leaves a file of the earlier version.
     with transaction(connection):
-        connection.execute(records_sql())
+        if version < 2:
+            connection.execute(records_sql())
+        connection.execute(REPLICA_SQL)
+        _name_store(connection)
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)])
 
 
@@ -133,7 +137,12 @@ def _create(connection: duckdb.DuckDBPyConnection, now_ms: int) -> None:
     with transaction(connection):
         connection.execute(schema_sql())
         connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
+        _name_store(connection)
         for interval in Interval:
             connection.execute(
                 "INSERT INTO boundary VALUES (?, ?)", [interval.value, hot_start(interval, now_ms)]
             )
+
+
+def _name_store(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("INSERT INTO meta VALUES ('store_id', ?)", [uuid4().hex])

@@ -14,7 +14,8 @@ Records lie in one table for each RecordTable of the catalog, with its name and 
 the order in which they came; the one writer keeps their keys unique too. ``record_tables`` counts their rows
 and keeps the revision of the newest write to each, ``record_coverage`` their claims.
 
-Version 2 added the tables of records; a file of version 1 gets them when it is opened for writing.
+Version 2 added the tables of records, version 3 what replicas need: the store's name in ``meta``, and a
+log that also tells what is gone. A file of an earlier version gets them when it is opened for writing.
 """
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.klines import KLINES
 from markethub.tables.records import AMOUNT, TIME
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 VALUE_COLUMNS = tuple(KLINES.names[1:])
 BAR_COLUMNS = ("series", *KLINES.names, "revision")
@@ -55,9 +56,18 @@ CREATE TABLE coverage (
     source VARCHAR NOT NULL, checked_ms BIGINT NOT NULL, revision BIGINT NOT NULL
 );
 CREATE TABLE changes (
-    revision BIGINT NOT NULL, series INTEGER NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL
+    revision BIGINT NOT NULL, series INTEGER NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL,
+    rows BIGINT, kind INTEGER NOT NULL
 );
+CREATE TABLE record_deletions (revision BIGINT NOT NULL, "table" VARCHAR NOT NULL, key VARCHAR NOT NULL);
 """
+
+REPLICA_SQL = """
+ALTER TABLE changes ADD COLUMN rows BIGINT;
+ALTER TABLE changes ADD COLUMN kind INTEGER DEFAULT 0;
+CREATE TABLE record_deletions (revision BIGINT NOT NULL, "table" VARCHAR NOT NULL, key VARCHAR NOT NULL);
+"""
+"""What brings the tables of a file of version 2 to version 3."""
 
 _SMALL_RECORD_TABLES = """
 CREATE TABLE record_tables (name VARCHAR NOT NULL, rows BIGINT NOT NULL, revision BIGINT NOT NULL);

@@ -3,8 +3,7 @@
 # ruff: noqa: S608 - names in the SQL are our own constants; every value is a parameter
 
 from collections.abc import Iterable, Mapping
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
@@ -144,7 +143,7 @@ class Stage:
                 staged = SeriesState(self._next_id, series)
                 self._next_id += 1
             else:
-                staged = copy(known)
+                staged = replace(known)  # copy.copy takes several times as long, for thousands a write
             self._staged[series] = staged
         return staged
 

@@ -14,10 +14,10 @@ from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series, Symbol
 from markethub.ports.clock import Clock
-from markethub.ports.store import Change, Coverage, SeriesSummary, UpsertCounts
-from markethub.stores.admission import admit_bars, admit_claims
+from markethub.ports.store import Change, Coverage, SeriesSummary, SeriesWrite, UpsertCounts
+from markethub.stores.admission import admit_bars, admit_claims, admit_writes
 from markethub.stores.claims import cut_claims
-from markethub.stores.duckdb.batch import Write
+from markethub.stores.duckdb.batch import Entry, Write, WriteSet
 from markethub.stores.duckdb.claim_rows import SERIES_CLAIMS, read_claims
 from markethub.stores.duckdb.commit import AnyWrite, Committer
 from markethub.stores.duckdb.compaction import Compaction
@@ -26,6 +26,7 @@ from markethub.stores.duckdb.frames import translated
 from markethub.stores.duckdb.open_file import OpenFile
 from markethub.stores.duckdb.reading import count_bars, read_bars, read_limited
 from markethub.stores.duckdb.records import DuckdbRecords
+from markethub.stores.duckdb.replica import DuckdbReplica
 from markethub.stores.duckdb.state import SeriesState, StoreState
 from markethub.stores.duckdb.write_queue import WriteQueue
 from markethub.stores.questions import align, check_columns, check_limit
@@ -40,7 +41,7 @@ _QUEUED_ROWS = 500_000
 
 
 class DuckdbSeriesStore:
-    """A ``SeriesStore`` in a DuckDB file, with a ``RecordStore`` as ``records``.
+    """A ``DataStore`` in a DuckDB file.
 
     ``open_duckdb_store`` makes it.
 
@@ -63,8 +64,9 @@ class DuckdbSeriesStore:
         self._state = StoreState.load(connection)
         self._compaction_lock = threading.Lock()
         self._writer = connection.cursor()
+        committer = Committer(self._writer, self._state)
         self._queue: WriteQueue[AnyWrite] = WriteQueue(
-            Committer(self._writer, self._state).commit,
+            committer.commit,
             name=f"store-writer {path.name}",
             batch_rows=_BATCH_ROWS,
             batch_writes=_BATCH_WRITES,
@@ -72,9 +74,10 @@ class DuckdbSeriesStore:
         )
         self._planner = connection.cursor()
         self._compaction = Compaction(
-            self._planner, Steps(self._writer, self._state), self._state, self._call_writer, clock
+            self._planner, Steps(self._writer, self._state), self._state, self._run_on_writer, clock
         )
         self.records = DuckdbRecords(self._file, self._state, self._queue.put)
+        self.replica = DuckdbReplica(self._file, self._state, committer, self._call_writer)
 
     def upsert(
         self, series: Series, bars: pa.Table, covered: Sequence[Coverage] = ()
@@ -88,6 +91,17 @@ class DuckdbSeriesStore:
             return refused
         self._queue.put(write)
         return write.future
+
+    def upsert_many(self, writes: Sequence[SeriesWrite]) -> "Future[list[UpsertCounts]]":
+        self._file.check_writable()
+        future: Future[list[UpsertCounts]] = Future()
+        try:
+            admitted = admit_writes(writes)
+        except StoreError as error:
+            future.set_exception(error)
+            return future
+        self._queue.put(WriteSet([Entry(one.series, one.bars, one.covered) for one in admitted], future))
+        return future
 
     def read(
         self,
@@ -191,7 +205,10 @@ class DuckdbSeriesStore:
             self._queue.close()
             self._file.end_close(self._planner, self._writer)
 
-    def _call_writer(self, step: Callable[[], T]) -> T:
+    def _call_writer(self, step: Callable[[], T]) -> "Future[T]":
+        return self._queue.call(step)
+
+    def _run_on_writer(self, step: Callable[[], T]) -> T:
         return self._queue.call(step).result()
 
 

@@ -10,13 +10,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import duckdb
 
 from markethub.domain.errors import StoreError
-from markethub.ports.store import UpsertCounts
 
 
 class QueuedWrite(Protocol):
     """What a queue must know of a write; ``str`` says what is written, for an error's message."""
 
-    future: "Future[UpsertCounts]"
+    future: "Future[Any]"
 
     @property
     def weight(self) -> int:
@@ -34,7 +33,8 @@ class _Task:
 
 
 class WriteQueue(Generic[W]):
-    """Gives writes to ``apply`` in their order, as many at once as wait, on one thread.
+    """Gives writes to ``apply`` in their order, as many at once as wait, on one thread; it answers with the
+    result of each one's future.
 
     A batch ends at ``batch_rows`` rows or ``batch_writes`` writes; a larger write is a batch of its own.
     ``put`` waits while ``queued_rows`` or more rows wait: that is the back-pressure on producers. A write
@@ -43,7 +43,7 @@ class WriteQueue(Generic[W]):
 
     def __init__(
         self,
-        apply: Callable[[Sequence[W]], list[UpsertCounts]],
+        apply: Callable[[Sequence[W]], Sequence[object]],
         *,
         name: str,
         batch_rows: int,

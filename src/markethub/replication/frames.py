@@ -1,0 +1,235 @@
+"""Change sets, digests and rows as bytes between two nodes.
+
+A message is a header and Arrow streams: four bytes of magic, the CRC-32 of all that follows, the header's
+length in four bytes, the header as JSON, then each stream after its length in eight bytes; numbers are
+little-endian. Bars of all series travel in one stream, cut by the counts in the header.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from markethub.domain.errors import MarketHubError, ReplicationError
+from markethub.domain.span import Span
+from markethub.domain.symbol import Series
+from markethub.ports.records import OwnerClaims
+from markethub.ports.replication import ChangeSet, RecordPatch, SeriesDigests, SeriesPatch, TableDigests
+from markethub.ports.store import Coverage
+from markethub.tables.catalog import RECORD_TABLES
+from markethub.tables.klines import KLINES
+from markethub.tables.records import RecordTable
+
+MEDIA_TYPE = "application/vnd.markethub.replication"
+_MAGIC = b"MHR1"
+_LENGTH = struct.Struct("<I")
+_STREAM_LENGTH = struct.Struct("<Q")
+
+
+def pack_changes(changes: ChangeSet, compression: str | None = None) -> list[bytes]:
+    """The message of a change set, in pieces; ``compression`` is None, ``lz4`` or ``zstd``."""
+    header = {
+        "after": changes.after,
+        "upto": changes.upto,
+        "newest": changes.newest,
+        "series": [_series_header(one) for one in changes.series],
+        "records": [_records_header(one) for one in changes.records],
+    }
+    bars = [one.bars for one in changes.series if len(one.bars)]
+    tables = [pa.concat_tables(bars) if bars else KLINES.empty_table()]
+    for one in changes.records:
+        tables += [one.rows, one.deleted]
+    return _pack(header, tables, compression)
+
+
+def unpack_changes(message: bytes) -> ChangeSet:
+    """Read what ``pack_changes`` wrote; ReplicationError if it is anything else, or was cut short."""
+    header, tables = _unpack(message)
+    try:
+        bars = _expect(tables[0], KLINES)
+        series = list(_unpack_series(header["series"], bars))
+        records = [
+            _unpack_records(told, *tables[place : place + 2])
+            for told, place in zip(header["records"], range(1, len(tables), 2), strict=True)
+        ]
+        return ChangeSet(header["after"], header["upto"], header["newest"], series, records)
+    except (KeyError, IndexError, TypeError, ValueError, MarketHubError) as error:
+        raise ReplicationError(f"the other node sent a change set that cannot be read: {error}") from error
+
+
+def pack_rows(rows: pa.Table, compression: str | None = None) -> list[bytes]:
+    """The message of a table alone."""
+    return _pack({}, [rows], compression)
+
+
+def unpack_rows(message: bytes, schema: pa.Schema) -> pa.Table:
+    """Read what ``pack_rows`` wrote; ReplicationError if it is anything else, or of another schema."""
+    _, tables = _unpack(message)
+    return _expect(tables[0], schema)
+
+
+def show_series_digests(digests: SeriesDigests) -> dict[str, object]:
+    """The JSON of the digests of a series."""
+    return {
+        "series": str(digests.series),
+        "revision": digests.revision,
+        "months": dict(digests.months),
+        "claims": _show_claims(digests.claims),
+    }
+
+
+def read_series_digests(told: Mapping[str, Any]) -> SeriesDigests:
+    """Read what ``show_series_digests`` made."""
+    return SeriesDigests(
+        Series.parse(told["series"]), told["revision"], told["months"], _read_claims(told["claims"])
+    )
+
+
+def show_table_digests(digests: TableDigests) -> dict[str, object]:
+    """The JSON of the digests of a table."""
+    return {
+        "table": digests.table.name,
+        "revision": digests.revision,
+        "months": dict(digests.months),
+        "claims": _show_owner_claims(digests.claims),
+    }
+
+
+def read_table_digests(told: Mapping[str, Any]) -> TableDigests:
+    """Read what ``show_table_digests`` made."""
+    table = RECORD_TABLES[told["table"]]
+    return TableDigests(table, told["revision"], told["months"], _read_owner_claims(told["claims"]))
+
+
+def _pack(header: object, tables: Iterable[pa.Table], compression: str | None) -> list[bytes]:
+    told = orjson.dumps(header)
+    pieces: list[bytes] = [_LENGTH.pack(len(told)), told]
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    for table in tables:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+            writer.write_table(table)
+        stream = sink.getvalue()
+        pieces += [_STREAM_LENGTH.pack(stream.size), stream]
+    checksum = 0
+    for piece in pieces:
+        checksum = zlib.crc32(piece, checksum)
+    return [_MAGIC, _LENGTH.pack(checksum), *pieces]
+
+
+def _unpack(message: bytes) -> tuple[dict[str, Any], list[pa.Table]]:
+    try:
+        place = _check_whole(message)
+        (length,) = _LENGTH.unpack_from(message, place)
+        place += _LENGTH.size
+        header = orjson.loads(memoryview(message)[place : place + length])
+        return header, list(_read_streams(pa.py_buffer(message), place + length))
+    except (ValueError, struct.error, pa.ArrowException, OSError) as error:
+        raise ReplicationError(f"the other node sent a message that cannot be read: {error}") from error
+
+
+def _check_whole(message: bytes) -> int:
+    """Where what the checksum is about begins; ValueError if it does not fit."""
+    if message[: len(_MAGIC)] != _MAGIC:
+        raise ValueError("it does not begin as a message of ours does")
+    (checksum,) = _LENGTH.unpack_from(message, len(_MAGIC))
+    begin = len(_MAGIC) + _LENGTH.size
+    if zlib.crc32(memoryview(message)[begin:]) != checksum:
+        raise ValueError("its checksum does not fit: it was cut short or changed on its way")
+    return begin
+
+
+def _read_streams(message: pa.Buffer, place: int) -> Iterator[pa.Table]:
+    view = memoryview(message)
+    while place < len(view):
+        (length,) = _STREAM_LENGTH.unpack_from(view, place)
+        place += _STREAM_LENGTH.size
+        if place + length > len(view):
+            raise ValueError(f"it ends {place + length - len(view)} bytes too early")
+        with pa.ipc.open_stream(message.slice(place, length)) as reader:
+            yield reader.read_all()
+        place += length
+
+
+def _expect(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    if not table.schema.equals(schema):
+        raise ReplicationError(
+            f"the other node sent columns {', '.join(table.schema.names)} instead of "
+            f"{', '.join(schema.names)}; run the same version on all nodes"
+        )
+    return table
+
+
+def _series_header(patch: SeriesPatch) -> dict[str, object]:
+    return {
+        "series": str(patch.series),
+        "bars": len(patch.bars),
+        "claims": _show_claims(patch.claims),
+        "cleared": _show_spans(patch.cleared),
+        "unclaimed": _show_spans(patch.unclaimed),
+    }
+
+
+def _unpack_series(headers: Sequence[Mapping[str, Any]], bars: pa.Table) -> Iterator[SeriesPatch]:
+    place = 0
+    for told in headers:
+        count = int(told["bars"])
+        yield SeriesPatch(
+            Series.parse(told["series"]),
+            bars.slice(place, count),
+            _read_claims(told["claims"]),
+            _read_spans(told["cleared"]),
+            _read_spans(told["unclaimed"]),
+        )
+        place += count
+    if place != len(bars):
+        raise ValueError(f"{len(bars)} bars where its header counts {place}")
+
+
+def _records_header(patch: RecordPatch) -> dict[str, object]:
+    return {
+        "table": patch.table.name,
+        "claims": _show_owner_claims(patch.claims),
+        "unclaimed": list(patch.unclaimed),
+    }
+
+
+def _unpack_records(told: Mapping[str, Any], rows: pa.Table, deleted: pa.Table) -> RecordPatch:
+    table: RecordTable = RECORD_TABLES[told["table"]]
+    keys = pa.schema([table.schema.field(name) for name in table.key])
+    return RecordPatch(
+        table,
+        _expect(rows, table.schema),
+        _expect(deleted, keys),
+        _read_owner_claims(told["claims"]),
+        [str(owner) for owner in told["unclaimed"]],
+    )
+
+
+def _show_claims(claims: Iterable[Coverage]) -> list[tuple[int, int, str, int]]:
+    return [(one.span.start_ms, one.span.end_ms, one.source, one.checked_ms) for one in claims]
+
+
+def _read_claims(told: Iterable[Sequence[Any]]) -> list[Coverage]:
+    return [
+        Coverage(Span(start_ms, end_ms), source, checked_ms) for start_ms, end_ms, source, checked_ms in told
+    ]
+
+
+def _show_owner_claims(claims: Iterable[OwnerClaims]) -> list[tuple[str, list[tuple[int, int, str, int]]]]:
+    return [(one.owner, _show_claims(one.claims)) for one in claims]
+
+
+def _read_owner_claims(told: Iterable[Sequence[Any]]) -> list[OwnerClaims]:
+    return [OwnerClaims(owner, _read_claims(claims)) for owner, claims in told]
+
+
+def _show_spans(spans: Iterable[Span]) -> list[tuple[int, int]]:
+    return [(span.start_ms, span.end_ms) for span in spans]
+
+
+def _read_spans(told: Iterable[Sequence[int]]) -> list[Span]:
+    return [Span(start_ms, end_ms) for start_ms, end_ms in told]

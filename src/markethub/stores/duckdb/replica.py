@@ -1,0 +1,91 @@
+"""The side of an embedded store that replication works with."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from markethub.domain.errors import StoreError
+from markethub.domain.selection import Selection
+from markethub.ports.records import OwnerClaims
+from markethub.ports.replication import ChangeSet, Patch, PatchCounts
+from markethub.stores.duckdb.change_log import trimmed_to
+from markethub.stores.duckdb.change_reading import read_change_set, read_owner_claims
+from markethub.stores.duckdb.commit import Committer
+from markethub.stores.duckdb.frames import transaction
+from markethub.stores.duckdb.open_file import OpenFile
+from markethub.stores.duckdb.patches import MARK
+from markethub.stores.duckdb.state import StoreState
+from markethub.stores.patch_admission import admit_patch
+from markethub.stores.questions import check_limit, check_table
+from markethub.tables.records import RecordTable
+
+T = TypeVar("T")
+
+
+class CallWriter(Protocol):
+    """Runs a step on the writer thread, alone, in its turn."""
+
+    def __call__(self, step: Callable[[], T]) -> "Future[T]": ...
+
+
+class DuckdbReplica:
+    """A ``ReplicaStore``; ``DuckdbSeriesStore.replica`` makes it, and closes it together with itself.
+
+    A file of a version before 3, open for reading, has no name, and its changes cannot be read.
+    """
+
+    def __init__(
+        self, file: OpenFile, state: StoreState, committer: Committer, call_writer: CallWriter
+    ) -> None:
+        self._file = file
+        self._state = state
+        self._committer = committer
+        self._call_writer = call_writer
+        self._store_id = self._read_meta("store_id")
+
+    @property
+    def store_id(self) -> str:
+        if self._store_id is None:
+            raise StoreError(f"{self._file.path} is of an earlier version; open it for writing once")
+        return self._store_id
+
+    def oldest_revision(self) -> int:
+        with self._file.cursor("reading the change log") as cursor:
+            return trimmed_to(cursor)
+
+    def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
+        check_limit(most_rows)
+        with self._file.cursor("reading changes") as cursor, self._file.turn(most_rows), transaction(cursor):
+            return read_change_set(cursor, after, most_rows, selection)
+
+    def apply_patch(self, patch: Patch) -> "Future[PatchCounts]":
+        self._file.check_writable()
+        try:
+            admitted = admit_patch(patch)
+        except StoreError as error:
+            refused: Future[PatchCounts] = Future()
+            refused.set_exception(error)
+            return refused
+        return self._call_writer(lambda: self._committer.apply_patch(admitted))
+
+    def read_mark(self, name: str) -> str | None:
+        return self._read_meta(MARK + name)
+
+    def read_record_claims(self, table: RecordTable) -> list[OwnerClaims]:
+        check_table(table)
+        with self._file.cursor(f"reading the coverage of {table.name}") as cursor:
+            return read_owner_claims(cursor, table)
+
+    def record_revision(self, table: RecordTable) -> int:
+        check_table(table)
+        with self._file.use():
+            return self._state.records[table.name].revision
+
+    def trim_changes(self, keep_revisions: int) -> int:
+        self._file.check_writable()
+        return self._call_writer(lambda: self._committer.trim_changes(keep_revisions)).result()
+
+    def _read_meta(self, key: str) -> str | None:
+        with self._file.cursor("reading the marks") as cursor:
+            found = cursor.sql("SELECT value FROM meta WHERE key = ?", params=[key]).fetchall()
+        return str(found[0][0]) if found else None

@@ -1,0 +1,404 @@
+"""What every ``DataStore`` must do for replication; subclass it and tell how to open one::
+
+class TestMyReplica(ReplicationContract):
+    @pytest.fixture
+    def open_store(self) -> Iterator[Callable[[], DataStore]]:
+        ...
+"""
+
+# ruff: noqa: S101 - assert is how pytest speaks
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from markethub.domain.errors import ConflictError, StoreError
+from markethub.domain.interval import Interval
+from markethub.domain.selection import EVERYTHING, Selection
+from markethub.domain.span import Span
+from markethub.domain.support import DataKind
+from markethub.domain.symbol import Series, Symbol
+from markethub.ports.data_store import DataStore
+from markethub.ports.records import OwnerClaims
+from markethub.ports.replication import ChangeSet, Patch, PatchCounts, RecordPatch, SeriesPatch
+from markethub.ports.store import Coverage
+from markethub.tables.catalog import RECORD_TABLES
+from markethub.tables.fills import FILLS
+from markethub.tables.klines import empty_klines
+from markethub.tables.records import RecordTable
+from markethub.tables.tickers import TICKERS
+from markethub.testing.record_rows import ALWAYS, fills_at, rows_of
+from markethub.testing.store_contract import (
+    APPLE_DAYS,
+    BTC,
+    BTC_HOURS,
+    ETH,
+    T0,
+    bars_at,
+    minute_span,
+    minutes,
+    times_of,
+)
+
+_ENOUGH = 1_000_000
+_SERIES = (BTC, ETH, BTC_HOURS)
+_OWNER = "OKX_MM01"
+
+
+class Taken(NamedTuple):
+    """What a selection takes of the store that the test makes."""
+
+    series: AbstractSet[Series]
+    fills: int
+    fill_claims: int
+    tickers: int
+
+
+_BTC_BNC, _BTC_OKX = Symbol.parse("BTC_USDT.BNC"), Symbol.parse("BTC_USDT.OKX")
+_SELECTIONS = {
+    "venue": (Selection(venues=frozenset({"BNC"})), Taken({BTC, BTC_HOURS, ETH}, 0, 0, 1)),
+    "venue of an account": (Selection(venues=frozenset({"OKX"})), Taken(set(), 1, 1, 1)),
+    "symbol": (Selection(symbols=frozenset({_BTC_BNC})), Taken({BTC, BTC_HOURS}, 0, 0, 1)),
+    # the account's claim is about all its fills, which the replica will not have
+    "symbol of a fill": (Selection(symbols=frozenset({_BTC_OKX})), Taken(set(), 1, 0, 0)),
+    "interval": (Selection(intervals=frozenset({Interval.M1})), Taken({BTC, ETH}, 1, 1, 2)),
+    "kind": (Selection(kinds=frozenset({DataKind.FILL})), Taken(set(), 1, 1, 0)),
+    "kinds": (
+        Selection(kinds=frozenset({DataKind.KLINE, DataKind.TICKER})),
+        Taken({BTC, BTC_HOURS, ETH, APPLE_DAYS}, 0, 0, 2),
+    ),
+}
+
+
+def content_of(store: DataStore) -> dict[str, Any]:
+    """Every row and claim, without revisions: equal where two stores hold the same."""
+    series = {
+        str(one.series): (store.read(one.series).to_pylist(), store.covered(one.series, ALWAYS))
+        for one in store.summaries()
+        if one.rows or store.covered(one.series, ALWAYS)
+    }
+    tables = {
+        name: sorted(store.records.read_records(table).to_pylist(), key=repr)
+        for name, table in RECORD_TABLES.items()
+    }
+    return {
+        "series": series,
+        "tables": tables,
+        "claims": store.records.covered_records(FILLS, _OWNER, ALWAYS),
+    }
+
+
+def follow(
+    source: DataStore,
+    target: DataStore,
+    *,
+    after: int = 0,
+    most_rows: int = _ENOUGH,
+    selection: Selection = EVERYTHING,
+) -> int:
+    """Bring every change after ``after`` from one store to the other; return the revision reached."""
+    while True:
+        changes = source.replica.read_changes(after, most_rows, selection)
+        target.replica.apply_patch(Patch(changes.series, changes.records)).result()
+        if changes.upto == changes.newest:
+            return changes.upto
+        assert changes.upto > after
+        after = changes.upto
+
+
+def clear(target: DataStore, *patches: SeriesPatch) -> PatchCounts:
+    """Apply patches of series."""
+    return target.replica.apply_patch(Patch(patches)).result()
+
+
+def delete_fills(store: DataStore, *numbers: int) -> PatchCounts:
+    """Delete the fills that ``fills_at`` made of these numbers."""
+    keys = fills_at(*numbers).select(list(FILLS.key))
+    return store.replica.apply_patch(Patch((), (RecordPatch(FILLS, FILLS.empty(), keys),))).result()
+
+
+def claim(start: int, stop: int, source: str = "rest", checked_ms: int = T0) -> Coverage:
+    return Coverage(minute_span(start, stop), source, checked_ms)
+
+
+class ReplicationContract:
+    """Subclass it; ``open_store`` opens an empty store each time it is called and closes them all.
+
+    ``random_histories`` says how many pairs of stores the random test opens.
+    """
+
+    random_histories = 25
+
+    @pytest.fixture
+    def open_store(self) -> Callable[[], DataStore]:
+        raise NotImplementedError("a subclass overrides the fixture `open_store`")
+
+    @pytest.fixture
+    def reopen(self) -> Callable[[DataStore], DataStore]:
+        """What closes a store of ``open_store`` and opens it again; left alone, it does neither."""
+        return lambda store: store
+
+    @pytest.fixture
+    def source(self, open_store: Callable[[], DataStore]) -> DataStore:
+        return open_store()
+
+    @pytest.fixture
+    def target(self, open_store: Callable[[], DataStore]) -> DataStore:
+        return open_store()
+
+    def test_each_store_has_a_name_of_its_own(self, source: DataStore, target: DataStore) -> None:
+        assert source.replica.store_id != target.replica.store_id
+        assert len(bytes.fromhex(source.replica.store_id)) == 16
+
+    def test_an_empty_store_has_no_changes(self, source: DataStore) -> None:
+        assert source.replica.read_changes(0, 10, EVERYTHING) == ChangeSet(0, 0, 0)
+        assert source.replica.oldest_revision() == 0
+
+    def test_bars_claims_and_records_arrive(self, source: DataStore, target: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 100)), [claim(0, 100)]).result()
+        source.upsert(APPLE_DAYS, bars_at([T0]), [Coverage(Span(T0, T0 + 86_400_000), "rest", T0)]).result()
+        source.upsert(ETH, empty_klines(), [claim(0, 5, "archive:a sha256:b")]).result()
+        source.records.upsert_records(FILLS, fills_at(1, 2), [OwnerClaims(_OWNER, [claim(0, 9)])]).result()
+        source.records.upsert_records(TICKERS, rows_of(TICKERS, {"symbol": "BTC_USDT.BNC"})).result()
+        assert follow(source, target) == source.revision()
+        assert content_of(target) == content_of(source)
+
+    @pytest.mark.parametrize("table", RECORD_TABLES.values(), ids=lambda table: str(table.name))
+    def test_rows_of_every_table_arrive(
+        self, source: DataStore, target: DataStore, table: RecordTable
+    ) -> None:
+        source.records.upsert_records(table, rows_of(table, {})).result()
+        follow(source, target)
+        assert content_of(target) == content_of(source)
+
+    def test_only_what_changed_is_sent(self, source: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 100))).result()
+        before = source.revision()
+        source.upsert(BTC, bars_at(minutes(50, 101), 100.0)).result()
+        source.upsert(BTC, bars_at([T0 + 7 * 60_000], 200.0)).result()
+        changes = source.replica.read_changes(before, _ENOUGH, EVERYTHING)
+        assert [times_of(one.bars) for one in changes.series] == [[T0 + 7 * 60_000, T0 + 100 * 60_000]]
+
+    def test_a_set_holds_whole_revisions_and_at_least_one(self, source: DataStore) -> None:
+        for start in (0, 10, 20):
+            source.upsert(BTC, bars_at(minutes(start, start + 10))).result()
+        sizes = []
+        after = 0
+        while after < source.revision():
+            changes = source.replica.read_changes(after, 20, EVERYTHING)
+            assert (changes.after, changes.newest) == (after, 3)
+            sizes.append(changes.rows)
+            after = changes.upto
+        assert sizes == [20, 10]
+        assert source.replica.read_changes(0, 1, EVERYTHING).rows == 10
+
+    def test_an_amended_bar_is_sent_as_it_is_now(self, source: DataStore, target: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 3))).result()
+        seen = follow(source, target)
+        source.upsert(BTC, bars_at(minutes(1, 2), 5.0)).result()
+        source.upsert(BTC, bars_at(minutes(1, 2), 6.0)).result()
+        follow(source, target, after=seen, most_rows=1)
+        assert target.read(BTC).equals(source.read(BTC))
+
+    def test_what_is_cleared_goes_and_the_rest_stays(self, target: DataStore) -> None:
+        target.upsert(BTC, bars_at(minutes(0, 10)), [claim(0, 10)]).result()
+        patch = SeriesPatch(
+            BTC,
+            bars_at(minutes(3, 5)),
+            [claim(3, 4, "files")],
+            cleared=[minute_span(2, 6)],
+            unclaimed=[minute_span(2, 6)],
+        )
+        assert clear(target, patch) == PatchCounts(inserted=0, updated=0, unchanged=2, deleted=2)
+        assert times_of(target.read(BTC)) == minutes(0, 2) + minutes(3, 5) + minutes(6, 10)
+        assert target.covered(BTC, ALWAYS) == [claim(0, 2), claim(3, 4, "files"), claim(6, 10)]
+        (summary,) = target.summaries()
+        assert (summary.rows, summary.first_ms, summary.last_ms) == (8, T0, T0 + 9 * 60_000)
+
+    def test_a_series_may_lose_its_ends_and_all(self, target: DataStore) -> None:
+        target.upsert(BTC, bars_at(minutes(0, 10))).result()
+        clear(target, SeriesPatch(BTC, empty_klines(), cleared=[minute_span(0, 2), minute_span(8, 20)]))
+        (summary,) = target.summaries()
+        assert (summary.rows, summary.first_ms, summary.last_ms) == (6, T0 + 2 * 60_000, T0 + 7 * 60_000)
+        clear(target, SeriesPatch(BTC, empty_klines(), cleared=[minute_span(0, 20)]))
+        assert len(target.read(BTC)) == 0
+        assert target.upsert(BTC, bars_at(minutes(4, 6))).result().inserted == 2
+        assert times_of(target.read(BTC)) == minutes(4, 6)
+
+    def test_the_same_patch_twice_does_nothing_twice(self, target: DataStore) -> None:
+        patch = SeriesPatch(
+            BTC, bars_at(minutes(0, 4)), [claim(0, 9)], [minute_span(0, 9)], [minute_span(0, 9)]
+        )
+        fills = RecordPatch(FILLS, fills_at(1), fills_at(2).select(list(FILLS.key)))
+        first = target.replica.apply_patch(Patch((patch,), (fills,))).result()
+        revision = target.revision()
+        second = target.replica.apply_patch(Patch((patch,), (fills,))).result()
+        assert (first, second) == (PatchCounts(5, 0, 0, 0), PatchCounts(0, 0, 5, 0))
+        assert target.revision() == revision
+
+    def test_deletions_are_carried(self, source: DataStore, target: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 50)), [claim(0, 50), claim(0, 50, "files")]).result()
+        source.records.upsert_records(FILLS, fills_at(1, 2, 3)).result()
+        seen = follow(source, target)
+        clear(source, SeriesPatch(BTC, empty_klines(), (), [minute_span(5, 9)], [minute_span(5, 7)]))
+        delete_fills(source, 2, 9)
+        follow(source, target, after=seen, most_rows=1)
+        assert content_of(target) == content_of(source)
+        assert times_of(target.read(BTC)) == minutes(0, 5) + minutes(9, 50)
+
+    def test_what_was_deleted_may_come_again(self, source: DataStore, target: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 5)), [claim(0, 5)]).result()
+        source.records.upsert_records(FILLS, fills_at(1)).result()
+        seen = follow(source, target)
+        clear(source, SeriesPatch(BTC, empty_klines(), (), [minute_span(0, 5)], [minute_span(0, 5)]))
+        delete_fills(source, 1)
+        source.upsert(BTC, bars_at(minutes(2, 3), 9.0), [claim(2, 3)]).result()
+        source.records.upsert_records(FILLS, fills_at(1)).result()
+        follow(source, target, after=seen)
+        assert content_of(target) == content_of(source)
+
+    def test_a_replica_can_be_followed_itself(
+        self, source: DataStore, target: DataStore, open_store: Callable[[], DataStore]
+    ) -> None:
+        third = open_store()
+        source.upsert(BTC, bars_at(minutes(0, 50)), [claim(0, 50)]).result()
+        seen, seen_there = follow(source, target), follow(target, third)
+        clear(source, SeriesPatch(BTC, empty_klines(), (), [minute_span(5, 9)], [minute_span(5, 7)]))
+        follow(source, target, after=seen)
+        follow(target, third, after=seen_there)
+        assert content_of(third) == content_of(source)
+
+    @pytest.mark.parametrize(("selection", "taken"), _SELECTIONS.values(), ids=_SELECTIONS)
+    def test_a_selection_is_followed(
+        self, source: DataStore, target: DataStore, selection: Selection, taken: "Taken"
+    ) -> None:
+        for one in (BTC, BTC_HOURS, ETH, APPLE_DAYS):
+            source.upsert(one, bars_at([T0])).result()
+        bought = rows_of(FILLS, {"account": _OWNER, "symbol": "BTC_USDT"})
+        source.records.upsert_records(FILLS, bought, [OwnerClaims(_OWNER, [claim(0, 5)])]).result()
+        quotes = [{"symbol": "BTC_USDT.BNC"}, {"symbol": "ETH_USDT.OKX"}]
+        source.records.upsert_records(TICKERS, rows_of(TICKERS, *quotes)).result()
+        assert follow(source, target, selection=selection) == source.revision()
+        assert taken == Taken(
+            {one.series for one in target.summaries()},
+            target.records.count_records(FILLS),
+            len(target.records.covered_records(FILLS, _OWNER, ALWAYS)),
+            target.records.count_records(TICKERS),
+        )
+
+    def test_forgotten_changes_are_noticed(self, source: DataStore) -> None:
+        for minute in range(5):
+            source.upsert(BTC, bars_at(minutes(minute, minute + 1))).result()
+        source.records.upsert_records(FILLS, fills_at(1)).result()
+        assert source.replica.trim_changes(2) > 0
+        assert source.replica.oldest_revision() == 4
+        with pytest.raises(ConflictError, match="trimmed"):
+            source.replica.read_changes(3, 10, EVERYTHING)
+        assert source.replica.read_changes(4, 10, EVERYTHING).rows == 2
+        assert source.replica.trim_changes(2) == 0
+        assert len(source.read(BTC)) == 5
+
+    def test_a_mark_ahead_of_the_store_is_noticed(self, source: DataStore) -> None:
+        with pytest.raises(ConflictError, match="ahead"):
+            source.replica.read_changes(1, 10, EVERYTHING)
+
+    def test_marks_are_written_with_the_patch_or_not_at_all(self, target: DataStore) -> None:
+        replica = target.replica
+        assert replica.read_mark("a") is None
+        replica.apply_patch(Patch(marks={"a": "1", "b": "2"})).result()
+        replica.apply_patch(Patch((SeriesPatch(BTC, bars_at([T0])),), marks={"a": "3", "b": None})).result()
+        assert (replica.read_mark("a"), replica.read_mark("b"), len(target.read(BTC))) == ("3", None, 1)
+        broken = SeriesPatch(ETH, bars_at([T0 + 1]))
+        sound = SeriesPatch(BTC, empty_klines(), cleared=[ALWAYS])
+        with pytest.raises(StoreError, match="off the 1m grid"):
+            replica.apply_patch(Patch((sound, broken), marks={"a": "4"})).result()
+        assert (replica.read_mark("a"), len(target.read(BTC))) == ("3", 1)
+
+    def test_a_broken_table_of_records_is_refused_whole(self, target: DataStore) -> None:
+        rows = pa.concat_tables([fills_at(1), fills_at(1)])
+        records = (RecordPatch(FILLS, rows, FILLS.empty().select(list(FILLS.key))),)
+        with pytest.raises(StoreError, match="more than once"):
+            target.replica.apply_patch(Patch((SeriesPatch(BTC, bars_at([T0])),), records)).result()
+        assert target.summaries() == []
+
+    def test_one_series_stands_once_in_a_patch(self, target: DataStore) -> None:
+        with pytest.raises(StoreError, match="twice"):
+            clear(target, SeriesPatch(BTC, bars_at([T0])), SeriesPatch(BTC, empty_klines()))
+
+    def test_marks_and_changes_outlive_the_store(
+        self, source: DataStore, target: DataStore, reopen: Callable[[DataStore], DataStore]
+    ) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 9)), [claim(0, 9)]).result()
+        clear(source, SeriesPatch(BTC, empty_klines(), (), [minute_span(2, 4)], [minute_span(2, 3)]))
+        source.records.upsert_records(FILLS, fills_at(1, 2)).result()
+        delete_fills(source, 1)
+        source.replica.apply_patch(Patch(marks={"seen": "x"})).result()
+        name = source.replica.store_id
+        again = reopen(source)
+        assert (again.replica.store_id, again.replica.read_mark("seen")) == (name, "x")
+        follow(again, target)
+        assert content_of(target) == content_of(again)
+
+    def test_random_changes_arrive(self, open_store: Callable[[], DataStore]) -> None:
+        check_random_histories(open_store, open_store, self.random_histories)
+
+
+def check_random_histories(
+    open_source: Callable[[], DataStore], open_target: Callable[[], DataStore], histories: int
+) -> None:
+    """Random writes, claims and deletions reach the target, whatever the sizes and moments of the sets."""
+
+    @settings(max_examples=histories, deadline=None)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        source, target = open_source(), open_target()
+        seen = 0
+        for number in range(data.draw(st.integers(1, 12))):
+            _change(source, data.draw(_CHANGES), number)
+            if data.draw(st.booleans()):
+                seen = follow(source, target, after=seen, most_rows=data.draw(st.integers(1, 30)))
+                assert content_of(target) == content_of(source)
+        follow(source, target, after=seen, most_rows=data.draw(st.integers(1, 30)))
+        assert content_of(target) == content_of(source)
+
+    check()
+
+
+_MINUTES = st.tuples(st.integers(0, 12), st.integers(1, 6)).map(lambda pair: (pair[0], sum(pair)))
+_CHANGES = st.one_of(
+    st.tuples(st.just("bars"), st.sampled_from([BTC, ETH]), _MINUTES, st.sampled_from([1.0, 2.0])),
+    st.tuples(st.just("claim"), st.sampled_from([BTC, ETH]), _MINUTES, st.sampled_from(["rest", "files"])),
+    st.tuples(st.just("clear"), st.sampled_from([BTC, ETH]), _MINUTES, _MINUTES),
+    st.tuples(st.just("fills"), st.just(BTC), _MINUTES, st.sampled_from(["buy", "sell"])),
+    st.tuples(st.just("delete"), st.just(BTC), _MINUTES, st.none()),
+    st.tuples(st.just("unclaim"), st.just(BTC), _MINUTES, st.booleans()),
+)
+
+
+def _change(store: DataStore, change: Sequence[Any], number: int) -> None:
+    what, series, (start, stop), detail = change
+    if what == "bars":
+        store.upsert(series, bars_at(minutes(start, stop), detail)).result()
+    elif what == "claim":
+        # another day each time, so that claims cut each other
+        later = claim(start, stop, detail, T0 + number * 86_400_000)
+        store.upsert(series, empty_klines(), [later]).result()
+    elif what == "clear":
+        spans = [minute_span(start, stop)], [minute_span(*detail)]
+        clear(store, SeriesPatch(series, empty_klines(), (), *spans))
+    elif what == "fills":
+        rows = fills_at(*range(start, stop), side=detail)
+        claims = [OwnerClaims(_OWNER, [claim(start, stop, "rest", T0 + number)])]
+        store.records.upsert_records(FILLS, rows, claims).result()
+    elif what == "delete":
+        delete_fills(store, *range(start, stop))
+    else:
+        told = [OwnerClaims(_OWNER, [claim(start, stop, "rest", T0 + number)])] if detail else []
+        keys = FILLS.empty().select(list(FILLS.key))
+        patch = RecordPatch(FILLS, FILLS.empty(), keys, told, [_OWNER])
+        store.replica.apply_patch(Patch(records=[patch])).result()

@@ -18,6 +18,7 @@ from markethub.control.database import Database, open_database
 
 # Before anything imports them: their assertions explain themselves only if rewritten.
 pytest.register_assert_rewrite(
+    "markethub.testing.bulk_write_contract",
     "markethub.testing.record_contract",
     "markethub.testing.record_model",
     "markethub.testing.source_contract",
@@ -30,6 +31,9 @@ settings.load_profile("markethub")
 
 # Hubs in threads of this process log while commands are tested whose output counts: keep the two apart.
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+
+# Hubs that tests open start nothing by themselves: at a full minute the default jobs would ask exchanges.
+os.environ["MARKETHUB_SCHEDULER__ENABLED"] = "false"
 
 _TEMPLATE = "markethub_template"
 _numbers = itertools.count()

@@ -53,6 +53,8 @@ class HubProcess:
             "MARKETHUB_VENUES__BNC__ARCHIVE_URL": self.sandbox_url,
             "MARKETHUB_VENUES__OKX__BASE_URL": self.sandbox_url,
             "MARKETHUB_VENUES__GIO__BASE_URL": f"{self.sandbox_url}/api/v4",
+            # default jobs would come and go as the clock has it
+            "MARKETHUB_SCHEDULER__ENABLED": "false",
         }
         arguments = ["serve", "--data-dir", str(self.data_dir), "--port", "0"]
         self.process = start_command(arguments, self.log, venue | self.settings)

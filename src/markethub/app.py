@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
@@ -11,24 +13,33 @@ from typing import cast
 import structlog
 
 from markethub.config import Settings
+from markethub.control.audit import Act
 from markethub.control.budgets import ControlBudgetPool
 from markethub.control.database import Database, open_database
-from markethub.control.jobs import JobSpec, ensure_jobs
-from markethub.control.subscriptions import replace_subscriptions
+from markethub.control.jobs import JobSpec
+from markethub.control.ownership import claim_ownership
 from markethub.domain.errors import InputError, StoreError
 from markethub.domain.support import ACCOUNT_KINDS, SUPPORT, DataKind, Support
-from markethub.domain.symbol import Symbol
+from markethub.domain.symbol import Account
 from markethub.engine.engine import Engine
+from markethub.engine.scheduler import Scheduler
 from markethub.engine.settings import EngineSettings
+from markethub.job_book import configure_jobs
 from markethub.jobs.accounts import AccountAccess
+from markethub.jobs.default_jobs import default_jobs
 from markethub.jobs.handlers import create_handlers
+from markethub.jobs.job_parameters import PARAMETERS, check_parameters
 from markethub.keys import ConfiguredKeys
 from markethub.ports.budget import BudgetPool
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue, VenueFactory
 from markethub.services.accounts import AccountBook
+from markethub.services.caller import name_act
 from markethub.services.hub import Hub
+from markethub.services.pending_rules import resolve_pending
+from markethub.services.schedules import apply_jobs
+from markethub.services.subscriptions import apply_configured
 from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store
 
 VENUE_GROUP = "markethub.venues"
@@ -115,16 +126,27 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
         stack.push_async_callback(asyncio.to_thread, store.close)
         database = await open_database(settings.control_url)
         stack.push_async_callback(database.close)
+        await _own(database, store, settings)
         pool = ControlBudgetPool(database)
         stack.push_async_callback(pool.close)
         venues = load_venues(settings.venues, pool)
         for venue in venues.values():
             stack.push_async_callback(venue.close)
         access = open_accounts(settings, venues)
-        await _mirror_settings(database, settings, clock())
+        handlers = create_handlers(
+            venues=venues,
+            access=access,
+            database=database,
+            store=store,
+            records=store.records,
+            clock=clock,
+        )
+        support = _support(venues)
+        jobs = _node_jobs(settings, handlers, access.accounts(), support)
+        await _mirror_settings(database, settings, jobs)
         engine = Engine(
             database,
-            create_handlers(venues=venues, access=access, store=store, records=store.records, clock=clock),
+            handlers,
             EngineSettings(
                 concurrency=settings.workers.concurrency,
                 lease_s=settings.workers.lease_s,
@@ -135,6 +157,12 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
         await engine.start()
         stack.push_async_callback(engine.drain)
         stack.push_async_callback(_stop, asyncio.create_task(_maintain(store)))
+        resolving = asyncio.create_task(resolve_pending(database, venues, clock))
+        stack.push_async_callback(_stop, resolving)
+        scheduler = Scheduler(database, engine) if settings.scheduler.enabled else None
+        if scheduler is not None:
+            await scheduler.start()
+            stack.push_async_callback(scheduler.drain)
         yield Hub(
             store=store,
             records=store.records,
@@ -142,19 +170,55 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
             engine=engine,
             venues=venues,
             accounts=AccountBook(access, clock),
-            support=_support(venues),
+            support=support,
             clock=clock,
             max_read_rows=settings.store.max_read_rows,
             backfill_timeout_s=settings.workers.backfill_timeout_s,
+            scheduler=scheduler,
         )
 
 
-async def _mirror_settings(database: Database, settings: Settings, now_ms: int) -> None:
-    async with database.begin() as connection:
-        await ensure_jobs(connection, JOBS, now_ms)
-        for venue in SUPPORT:
-            symbols = [Symbol(venue, root) for root in settings.subscriptions.get(venue, [])]
-            await replace_subscriptions(connection, venue, symbols, now_ms)
+async def _own(database: Database, store: DuckdbSeriesStore, settings: Settings) -> None:
+    # A control database that lies in the data folder goes with whatever store lies there.
+    is_shared = settings.control.shared or settings.control.url is None
+    place = f"{socket.gethostname()}:{settings.store_path}"
+    async with database.begin(durable=True) as connection:
+        await claim_ownership(
+            connection, store.replica.store_id, place, database.clock(), is_shared=is_shared
+        )
+
+
+async def apply_settings(hub: Hub, settings: Settings) -> list[str]:
+    """Give a running hub the jobs and subscriptions of ``settings``; return the jobs disabled thereby.
+
+    InputError, and all is as before, where they are wrong.
+    """
+    jobs = _node_jobs(settings, hub.engine.handlers, hub.accounts.accounts(), hub.support)
+    disabled = await _mirror_settings(hub.database, settings, jobs, name_act("configuration.reload"))
+    if hub.scheduler is not None:
+        hub.scheduler.wake()
+    return disabled
+
+
+def _node_jobs(
+    settings: Settings, handlers: Collection[str], accounts: Sequence[Account], support: Support
+) -> list[JobSpec]:
+    configured = configure_jobs(
+        settings.jobs,
+        default_jobs(accounts),
+        PARAMETERS.keys() & handlers,
+        partial(check_parameters, support=support),
+        all_defaults=settings.scheduler.default_jobs,
+    )
+    return [*JOBS, *configured]
+
+
+async def _mirror_settings(
+    database: Database, settings: Settings, jobs: Sequence[JobSpec], act: Act | None = None
+) -> list[str]:
+    disabled = await apply_jobs(database, jobs, act)
+    await apply_configured(database, settings.subscriptions, database.clock())
+    return disabled
 
 
 async def _maintain(store: DuckdbSeriesStore) -> None:

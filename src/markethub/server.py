@@ -2,37 +2,43 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from pathlib import Path
 
-import orjson
 import uvicorn
 import uvloop
 
+from markethub.api.access import AccessRules
 from markethub.api.app import create_api
+from markethub.api.connections import BoundedConnection
 from markethub.app import open_hub
 from markethub.config import Settings
-from markethub.domain.errors import UnavailableError
+from markethub.listening import bind_listener, check_opened_on_purpose, is_open_to_others, url_of
 from markethub.log_format import configure_logging
-from markethub.services.access import create_token, list_tokens
+from markethub.registry import registered, write_private
+from markethub.reloading import reload_when
+from markethub.services.access import create_first_admin
+from markethub.services.execution_events import EventFeeds
 from markethub.services.hub import Hub
 
 TOKEN_FILE = "admin.token"  # noqa: S105  (a file name)
-REGISTRY_FILE = "server.json"
 
 Announce = Callable[[str], None]
 """Takes a line meant for the person at the terminal."""
+
+ReadSettings = Callable[[], Settings]
+"""Reads the settings as they are now, from where they were read at the start."""
 
 
 class _Uvicorn(uvicorn.Server):
     """Uvicorn without its signal handling: it would kill the process before the engine has drained."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, feeds: EventFeeds) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._feeds = feeds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -46,39 +52,63 @@ class _Uvicorn(uvicorn.Server):
         """The first signal ends politely, the second one drops open connections."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        # Streams of events would last as long as the executions that they are about.
+        self._feeds.close()
 
 
-def run_server(settings: Settings, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
+def run_server(read: ReadSettings, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; on SIGHUP read the settings again.
 
-    StoreLockedError while another server holds the data folder; UnavailableError when the address is taken.
+    StoreLockedError while another server holds the data folder; UnavailableError when the address is taken;
+    InputError when other machines could reach it, and nobody has made a token on purpose.
     """
+    settings = read()
     configure_logging(settings.server.log_format, settings.server.log_level)
-    with _bind(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, announce))
+    host, port = settings.server.host, settings.server.port
+    with bind_listener(host, port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if is_open_to_others(listener):
+            runner.run(check_opened_on_purpose(settings))
+        runner.run(_serve(settings, read, listener, announce))
 
 
-async def _serve(settings: Settings, listener: socket.socket, announce: Announce) -> None:
+async def _serve(settings: Settings, read: ReadSettings, listener: socket.socket, announce: Announce) -> None:
+    loop = asyncio.get_running_loop()
+    wanted = asyncio.Event()
+    # From the first moment on: by default SIGHUP kills.
+    loop.add_signal_handler(signal.SIGHUP, wanted.set)
     # Keys are checked beside everything else: an exchange that is away delays nothing.
     async with open_hub(settings) as hub, _meanwhile(hub.accounts.check()):
         await _ensure_admin_token(hub, settings.data_dir, announce)
+        api = create_api(
+            hub,
+            answer_tokens=settings.mcp.answer_tokens,
+            access=AccessRules(
+                requests_per_minute=settings.access.requests_per_minute,
+                burst_requests=settings.access.burst_requests,
+                failed_logins_per_minute=settings.access.failed_logins_per_minute,
+                cors_origins=frozenset(settings.access.cors_origins),
+            ),
+        )
         server = _Uvicorn(
             uvicorn.Config(
-                create_api(hub, answer_tokens=settings.mcp.answer_tokens),
+                api,
+                http=BoundedConnection,
                 log_config=None,
                 access_log=False,
                 lifespan="on",
                 server_header=False,
+                # Longer than clients keep an idle connection, or they would send into one that is closing.
+                timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
-            )
+            ),
+            api.state.event_feeds,
         )
-        loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, server.stop)
-        async with asyncio.TaskGroup() as tasks:
+        async with _meanwhile(reload_when(wanted, hub, settings, read)), asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             await server.listening.wait()
-            url = _url(listener)
+            url = url_of(listener)
             tasks.create_task(_stay_registered(server, settings.data_dir, url))
             announce(f"MarketHub listens on {url}, its data in {settings.data_dir}; docs at {url}/docs")
         announce("Draining: running work finishes, or goes back to the queue")
@@ -96,65 +126,17 @@ async def _meanwhile(work: Coroutine[object, object, object]) -> AsyncIterator[N
             await task
 
 
-def _bind(settings: Settings) -> socket.socket:
-    host, port = settings.server.host, settings.server.port
-    try:
-        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # With the protocol spelled out asyncio sees TCP and sets TCP_NODELAY: 40 ms less an answer.
-        listener = socket.socket(info[0], info[1], info[2])
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(info[4])
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise UnavailableError(
-            f"cannot listen on {host}:{port}: {error.strerror}; set another with --port or server.port"
-        ) from error
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    # An address that means "all interfaces" is no address to call.
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}"
-
-
 async def _stay_registered(server: _Uvicorn, data_dir: Path, url: str) -> None:
     """Tell local clients where this node is, for as long as it serves."""
-    with _registered(data_dir, url):
+    with registered(data_dir, url):
         while not server.should_exit:  # noqa: ASYNC110  (a flag that uvicorn polls too)
             await asyncio.sleep(0.1)
 
 
-@contextlib.contextmanager
-def _registered(data_dir: Path, url: str) -> Iterator[None]:
-    registry = data_dir / REGISTRY_FILE
-    _write_private(registry, orjson.dumps({"url": url, "pid": os.getpid()}))
-    try:
-        yield
-    finally:
-        registry.unlink(missing_ok=True)
-
-
 async def _ensure_admin_token(hub: Hub, data_dir: Path, announce: Announce) -> None:
-    if await list_tokens(hub.database):
+    token = await create_first_admin(hub.database, hub.clock())
+    if token is None:
         return
-    token, _ = await create_token(hub.database, hub.clock(), name="first admin", scopes=["admin"])
     path = data_dir / TOKEN_FILE
-    _write_private(path, token.encode())
+    write_private(path, token.encode())
     announce(f"Admin token (shown once; this machine's own clients read it from {path}): {token}")
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Replace the file in one step; nobody but its owner can ever read it."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

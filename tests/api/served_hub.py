@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
+from markethub.api.access import AccessRules
 from markethub.api.app import create_api
+from markethub.api.connections import BoundedConnection
 from markethub.ports.clock import system_clock
 from markethub.services.access import SCOPES, create_token
 from markethub.services.hub import Hub
 
 OpenHub = Callable[[], AbstractAsyncContextManager[Hub]]
+
+UNLIMITED = AccessRules(requests_per_minute=0, failed_logins_per_minute=1_000_000)
+"""For tests of anything else than limits."""
 
 
 @dataclass
@@ -28,11 +33,19 @@ class ServedHub:
 
 
 @contextlib.contextmanager
-def served_hub(open_hub: OpenHub) -> Iterator[ServedHub]:
+def served_hub(
+    open_hub: OpenHub,
+    access: AccessRules = UNLIMITED,
+    connection: type[BoundedConnection] = BoundedConnection,
+) -> Iterator[ServedHub]:
     """Serve the hub that ``open_hub`` opens, while the block lasts; what fails inside is raised here."""
     served, ready, stop = ServedHub(), threading.Event(), threading.Event()
     with ThreadPoolExecutor(1, "served hub") as executor:
-        running = executor.submit(lambda: asyncio.run(_serve(open_hub, served, ready, stop)))
+        running = executor.submit(
+            lambda: asyncio.run(
+                _serve(open_hub, access=access, connection=connection, served=served, ready=ready, stop=stop)
+            )
+        )
         running.add_done_callback(lambda _: ready.set())
         try:
             ready.wait(60)
@@ -43,7 +56,15 @@ def served_hub(open_hub: OpenHub) -> Iterator[ServedHub]:
             running.result(60)
 
 
-async def _serve(open_hub: OpenHub, served: ServedHub, ready: threading.Event, stop: threading.Event) -> None:
+async def _serve(
+    open_hub: OpenHub,
+    *,
+    access: AccessRules,
+    connection: type[BoundedConnection],
+    served: ServedHub,
+    ready: threading.Event,
+    stop: threading.Event,
+) -> None:
     async with open_hub() as hub:
         for scope in SCOPES:
             served.tokens[scope], _ = await create_token(
@@ -55,11 +76,13 @@ async def _serve(open_hub: OpenHub, served: ServedHub, ready: threading.Event, s
             listener.listen(64)
             server = uvicorn.Server(
                 uvicorn.Config(
-                    create_api(hub),
+                    create_api(hub, access=access),
+                    http=connection,
                     lifespan="on",
                     log_config=None,
                     access_log=False,
                     timeout_graceful_shutdown=5,
+                    timeout_keep_alive=75,
                 )
             )
             serving = asyncio.create_task(server.serve(sockets=[listener]))

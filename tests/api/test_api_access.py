@@ -1,5 +1,6 @@
 """Who may do what; nobody else learns or costs anything."""
 
+import re
 from collections.abc import Callable
 
 import httpx2
@@ -17,8 +18,11 @@ ROUTES = [
     ("GET", "/api/v1/jobs", "read:jobs"),
     ("GET", "/api/v1/jobs/1", "read:jobs"),
     ("GET", "/api/v1/jobs/1/executions", "read:jobs"),
+    ("GET", "/api/v1/jobs/1/statistics", "read:jobs"),
     ("GET", "/api/v1/jobs/executions", "read:jobs"),
     ("GET", "/api/v1/executions/1", "read:jobs"),
+    ("GET", "/api/v1/executions/999999/events", "read:jobs"),
+    ("GET", "/api/v1/executions/export", "read:jobs"),
     ("POST", "/api/v1/executions/1/cancel", "write:backfill"),
     ("POST", "/api/v1/executions/1/retry", "write:backfill"),
     ("GET", "/api/v1/logs", "read:logs"),
@@ -33,7 +37,10 @@ ROUTES = [
     ("GET", "/api/v1/fills", "read:data"),
     ("GET", "/api/v1/transfers", "read:data"),
     ("GET", "/api/v1/rejects", "read:data"),
+    ("GET", "/api/v1/subscriptions", "read:data"),
+    ("PUT", "/api/v1/subscriptions/BNC", "write:backfill"),
     ("GET", "/api/v1/accounts", "read:jobs"),
+    ("GET", "/api/v1/audit", "admin"),
     ("GET", "/api/v1/limits", "read:jobs"),
     ("GET", "/api/v1/tools", "read:jobs"),
 ]
@@ -49,7 +56,8 @@ def error_of(response: httpx2.Response) -> tuple[int, str]:
 
 
 def template(path: str) -> str:
-    return path.replace("/jobs/1", "/jobs/{job_id}").replace("/1", "/{execution_id}")
+    named = path.replace("/jobs/1", "/jobs/{job_id}").replace("/BNC", "/{exchange}")
+    return re.sub("/[0-9]+", "/{execution_id}", named)
 
 
 def test_the_table_names_every_route(stranger: httpx2.Client) -> None:

@@ -60,7 +60,7 @@ async def test_the_unforeseen_is_told_without_details(hub: Hub, monkeypatch: pyt
     [
         (StoreError("the disk is full"), (500, "INTERNAL", None)),
         (VenueThrottledError("BNC wants us to wait", 5), (503, "UNAVAILABLE", "1")),
-        (RateLimitedError("slow down", 2.6), (429, "RATE_LIMITED", "3")),
+        (RateLimitedError("slow down", 2.1), (429, "RATE_LIMITED", "3")),
     ],
 )
 async def test_domain_errors_keep_their_words(

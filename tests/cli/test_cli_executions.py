@@ -1,13 +1,15 @@
 """``executions`` and ``logs``."""
 
 import json
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from markethub.domain.times import format_time
 from markethub.ports.clock import system_clock
 from tests.cli.conftest import Node
-from tests.cli.invocation import Run
+from tests.cli.invocation import Run, run_on_terminal, run_process
 
 
 def test_the_list_has_one_line_an_execution(local: Run, node: Node) -> None:
@@ -115,3 +117,50 @@ def test_a_wrong_level_is_a_plain_error(local: Run) -> None:
     outcome = local("logs", "--level", "loud")
     assert outcome.code == 1
     assert "DEBUG, INFO, WARNING, ERROR" in outcome.err
+
+
+def test_the_history_is_written_to_a_file(local: Run, node: Node, tmp_path: Path) -> None:
+    lines = tmp_path / "history.jsonl"
+    written = local("executions", "export", "--output", str(lines), "--job", "backfill_kline")
+    assert (written.code, written.out) == (0, "")
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert f"{len(rows)} executions, {lines.stat().st_size} bytes" in written.err
+    assert node.trace_id in {row["trace_id"] for row in rows}
+    parquet = tmp_path / "history.parquet"
+    local("executions", "export", "--output", str(parquet), "--job", "backfill_kline")
+    assert {row["trace_id"] for row in pq.read_table(parquet).to_pylist()} >= {
+        row["trace_id"] for row in rows
+    }
+    none = tmp_path / "none.jsonl"
+    assert local("executions", "export", "--output", str(none), "--before", "2020-01-01").code == 0
+    assert none.read_bytes() == b""
+
+
+def test_without_a_file_the_lines_go_to_stdout(node: Node, tmp_path: Path) -> None:
+    arguments = ("executions", "export", "--data-dir", str(node.data_dir), "--search", "success")
+    ran = run_process(*arguments, cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {row["status"] for row in rows} == {"SUCCESS"}
+    assert node.trace_id in {row["trace_id"] for row in rows}
+
+
+def test_an_export_that_cannot_be_says_why(local: Run, tmp_path: Path) -> None:
+    refused = local("executions", "export", "--format", "parquet")
+    assert (refused.code, "give --output FILE" in refused.err) == (2, True)
+    missing = tmp_path / "no" / "folder.jsonl"
+    failed = local("executions", "export", "--output", str(missing))
+    assert (failed.code, failed.err) == (1, f"error: cannot write {missing}: No such file or directory\n")
+    unknown = local("executions", "export", "--job", "no_such_job", "--output", str(tmp_path / "x.jsonl"))
+    assert (unknown.code, unknown.err) == (1, "error: Job not found: no_such_job\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_sees_a_bar(node: Node, tmp_path: Path) -> None:
+    output = tmp_path / "history.jsonl"
+    code, shown = run_on_terminal(
+        ["executions", "export", "--data-dir", str(node.data_dir), "--output", str(output)], tmp_path
+    )
+    assert code == 0, shown
+    count = len(output.read_text().splitlines())
+    assert f"{count:,}/{count:,} rows" in shown

@@ -30,7 +30,12 @@ def test_show_by_name_or_number(local: Run, node: Node) -> None:
     fields = {row[0]: row[1] for row in shown.table()}
     assert (fields["name"], fields["type"], fields["max_instances"]) == ("backfill_kline", "kline", "100")
     assert local("jobs", "show", number).out == shown.out
-    assert json.loads(local("jobs", "show", number, "--json").out)["id"] == "backfill_kline"
+    found = json.loads(local("jobs", "show", number, "--json").out)
+    did = found["statistics"]
+    assert (found["id"], did["job_id"]) == ("backfill_kline", "backfill_kline")
+    assert int(fields["runs"]) == did["total_runs"] > 0
+    assert f"{did['success_count']} success" in fields["results"]
+    assert did["processed"] >= 1382
 
 
 def test_history_is_the_jobs_own(local: Run, node: Node) -> None:

@@ -70,6 +70,32 @@ def test_a_taken_port_is_a_plain_error(tmp_path: Path) -> None:
             assert b"Traceback" not in outcome.stderr
 
 
+def test_serve_opens_to_others_only_once_a_token_was_made(tmp_path: Path) -> None:
+    arguments = ["serve", "--data-dir", "data", "--host", "0.0.0.0", "--port", "0", "--log-level", "error"]
+    refused = run_process(*arguments, cwd=tmp_path)
+    assert refused.returncode == 1
+    *_, told = refused.stderr.decode().splitlines()
+    assert told.startswith("error: server.host '0.0.0.0' can be reached from other machines")
+    assert "markethub token create" in told
+    assert refused.stdout == b""  # no token that nobody asked for
+    assert not (tmp_path / "data").exists()
+    made = run_process(
+        "token", "create", "--data-dir", "data", "--name", "ops", "--scope", "admin", cwd=tmp_path
+    )
+    with _start(*arguments, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "listens on http://127.0.0.1:" in line
+        url = line.split("listens on ")[1].split(",")[0]
+        headers = {"Authorization": f"Bearer {made.stdout.decode().strip()}"}
+        assert (
+            httpx2.get(f"{url}/api/v1/audit", headers=headers).json()["data"][-1]["action"] == "token.create"
+        )
+        assert not (tmp_path / "data" / "admin.token").exists()
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
 def test_serve_reads_its_flags_and_drains_on_sigterm(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text('data_dir = "from_file"\n[server]\nport = 1\n')
     arguments = [

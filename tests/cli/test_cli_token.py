@@ -1,6 +1,7 @@
 """``token`` on the control database of a running hub."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,30 @@ def test_a_token_works_until_it_is_revoked(local: Run, node: Node, monkeypatch: 
     assert states[token_id] == "revoked"
 
 
+def test_a_token_may_have_its_own_number_of_requests(local: Run) -> None:
+    made = local("token", "create", "--name", "slow", "--scope", "read:logs", "--requests-per-minute", "120")
+    rows = json.loads(local("token", "list", "--json").out)["data"]
+    assert [row["requests_per_minute"] for row in rows if row["id"] == made.err.split()[1]] == [120]
+    assert {row["requests_per_minute"] for row in rows if row["name"] == "first admin"} == {None}
+
+
+def test_the_first_token_may_come_before_the_first_start(cli: Run, tmp_path: Path) -> None:
+    made = cli("token", "create", "--data-dir", "new", "--name", "ops", "--scope", "admin")
+    assert made.code == 0
+    assert "new control database" in made.err
+    listed = cli("token", "list", "--data-dir", "new").table()
+    assert [row[1:3] for row in listed] == [["ops", "active"]]
+    assert made.out.strip().startswith("mh_1_")
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "1"]])
+def test_looking_for_tokens_makes_no_folder(cli: Run, tmp_path: Path, command: list[str]) -> None:
+    outcome = cli("token", *command, "--data-dir", "mistyped")
+    assert outcome.code == 1
+    assert "no control database" in outcome.err
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_a_token_that_expires_says_when(local: Run) -> None:
     made = local(
         "token",
@@ -59,6 +84,7 @@ def test_a_token_that_expires_says_when(local: Run) -> None:
     [
         (["create", "--name", "x", "--scope", "read:everything"], "read:everything"),
         (["create", "--name", "", "--scope", "read:data"], "name"),
+        (["create", "--name", "first admin", "--scope", "admin"], "first start"),
         (["revoke", "987654"], "987654"),
         (["revoke", "nonsense"], "nonsense"),
     ],

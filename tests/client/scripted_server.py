@@ -62,7 +62,7 @@ class ScriptedServer:
                 if promised is not None:
                     self.close_connection = True
 
-            do_GET = do_POST = handle_request  # noqa: N815  (the base's names)
+            do_GET = do_POST = do_PUT = handle_request  # noqa: N815  (the base's names)
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  (the base's name)
                 pass

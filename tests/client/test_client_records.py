@@ -66,7 +66,9 @@ def test_both_clients_have_the_same_calls() -> None:
     for blocking, asyncio_twin in ((Backfills, AsyncBackfills), (DataHub, AsyncDataHub)):
         for name, method in inspect.getmembers(blocking, inspect.isfunction):
             if not name.startswith("_"):
-                assert inspect.signature(method) == inspect.signature(getattr(asyncio_twin, name)), name
+                # what they answer may differ: an iterator has a twin of another type
+                parameters = inspect.signature(getattr(asyncio_twin, name)).parameters
+                assert inspect.signature(method).parameters == parameters, name
     for table in RECORD_TABLES:
         assert callable(getattr(DataHub("http://127.0.0.1:1"), table))
 

@@ -43,6 +43,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     # The clients' own names only: the modules themselves belong to every other thread too.
     monkeypatch.setattr("markethub.client.datahub.time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr("markethub.client.async_datahub.asyncio", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr("markethub.client.following.time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr("markethub.client.following.asyncio", SimpleNamespace(sleep=wait))
     return waited
 
 

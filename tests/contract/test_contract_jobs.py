@@ -1,6 +1,7 @@
 """The examples of the jobs API, against a hub that holds the very jobs and executions that they show."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from markethub import DataHub
 from markethub.control.database import Database, open_database
+from markethub.control.execution_tally import RowKey, add_rows
 from markethub.control.executions import QueuedExecution, insert_executions
 from markethub.control.jobs import JobSpec, ensure_jobs
 from markethub.control.schema import execution, job
+from markethub.domain.execution import ExecutionStatus
 from markethub.domain.support import SUPPORT
 from markethub.domain.times import parse_time
 from markethub.engine.engine import Engine
@@ -96,6 +100,14 @@ async def _store_executions(database: Database) -> None:
         )
         for row in EXECUTIONS:
             await connection.execute(insert(execution).values(_columns(row)))
+        await _tally(connection)
+
+
+async def _tally(connection: AsyncConnection) -> None:
+    """Count what was written by hand, as the engine does with what ends."""
+    ended = await connection.execute(select(execution.c.job_id, execution.c.status, execution.c.started_ms))
+    keys = (RowKey.of(row.job_id, ExecutionStatus(row.status), row.started_ms) for row in ended)
+    await add_rows(connection, Counter(keys))
 
 
 def _columns(row: dict[str, Any]) -> dict[str, Any]:

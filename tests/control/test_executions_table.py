@@ -1,7 +1,11 @@
+import itertools
+from functools import partial
+
 import pytest
 from sqlalchemy import select, text, update
 
 from markethub.control.database import Database
+from markethub.control.execution_tally import DAY_MS
 from markethub.control.executions import (
     ORDER_FIELDS,
     SEARCH_WORDS,
@@ -13,7 +17,8 @@ from markethub.control.executions import (
 )
 from markethub.control.jobs import JobSpec, ensure_jobs
 from markethub.control.listing import ordering
-from markethub.control.schema import execution
+from markethub.control.schema import execution, started_or_created
+from markethub.control.statistics import EndedRun, add_ended_runs
 from markethub.domain.errors import ConflictError, InputError, NotFoundError
 from markethub.domain.execution import ExecutionStatus
 
@@ -41,6 +46,10 @@ async def history(database: Database) -> list[int]:
             if status.is_final:
                 values |= {"completed_ms": 9_000, "duration_ms": 100 - number, "result": '{"inserted": 1}'}
             await connection.execute(update(execution).where(execution.c.id == ids[number]).values(**values))
+            if status.is_final:
+                begun_ms = 1_000 * number + 500
+                run = EndedRun(jobs[names[number]], status, begun_ms, 9_000, 100 - number, {"inserted": 1})
+                await add_ended_runs(connection, [run])
     return ids
 
 
@@ -230,3 +239,51 @@ async def test_one_status_is_read_from_its_index(database: Database, index: str,
         plan = "\n".join(str(row) for row in await connection.execute(text(f"{explain} {sql}")))
     assert index in plan
     assert "TEMP B-TREE" not in plan  # so few rows PostgreSQL rather sorts
+
+
+async def test_what_is_skipped_is_read_from_the_index_alone(database: Database) -> None:
+    await _fill(database, 2_000)
+    for where, index in (
+        ((), "ix_execution_started"),
+        ((execution.c.job_id == 1,), "ix_execution_job_started"),
+        ((execution.c.status == "PENDING",), "ix_execution_status_started"),
+    ):
+        statement = select(execution.c.id).where(*where).order_by(started_or_created, execution.c.id)
+        explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        async with database.begin() as connection:
+            if database.dialect == "postgresql":  # so few rows are quicker to sort
+                await connection.execute(text("SET LOCAL enable_sort = off"))
+                await connection.execute(text("SET LOCAL enable_seqscan = off"))
+            sql = (
+                statement.limit(5)
+                .offset(1_000)
+                .compile(connection.sync_engine, compile_kwargs={"literal_binds": True})
+            )
+            plan = "\n".join(str(row) for row in await connection.execute(text(f"{explain} {sql}")))
+        assert index in plan
+        if database.dialect == "postgresql":  # SQLite puts the visit of the row off until it needs it
+            assert "Index Only Scan" in plan
+
+
+async def test_pages_of_many_days_join_into_one_list(database: Database) -> None:
+    async with database.begin() as connection:
+        (job_id,) = (await ensure_jobs(connection, [JobSpec("j", "kline", "backfill", "")], 1)).values()
+        for number, days in enumerate([0, 0, 0, 1, 3, 3, 3, 3, 9, 9]):
+            queued = QueuedExecution(job_id, "j", "backfill_kline", "{}", f"t{number}", 0, None)
+            await insert_executions(connection, [queued], days * DAY_MS + number)
+        ended = [EndedRun(job_id, ExecutionStatus.SUCCESS, 3 * DAY_MS + 5, 9 * DAY_MS, 1, {})]
+        done = {"status": "SUCCESS", "completed_ms": 9 * DAY_MS}
+        await connection.execute(update(execution).where(execution.c.trace_id == "t5").values(**done))
+        await add_ended_runs(connection, ended)
+    spans = [(None, None), (2, None), (None, 3 * DAY_MS + 6), (1, DAY_MS + 4)]
+    async with database.read() as connection:
+        for (after_ms, before_ms), order_desc in itertools.product(spans, (False, True)):
+            asked = partial(
+                list_executions, connection, after_ms=after_ms, before_ms=before_ms, order_desc=order_desc
+            )
+            whole, total = await asked()
+            assert len(whole) == total
+            assert await asked(order_by="id") == (whole, total)
+            for limit in (1, 2, 3, 7):
+                pages = [await asked(limit=limit, offset=offset) for offset in range(0, total + 3, limit)]
+                assert [row for rows, _ in pages for row in rows] == whole

@@ -13,7 +13,7 @@ from markethub.control.logs import NewLogLine, insert_logs
 from markethub.control.planning import note_progress
 from markethub.domain.errors import StoreError, UnavailableError
 from markethub.domain.execution import ExecutionStatus
-from markethub.engine import settlement, worker
+from markethub.engine import loops, settlement, worker
 from markethub.engine.handler import Counters, RunningChunk, WorkLog
 from tests.engine.scripted import Bureau, ScriptedHandler, until
 
@@ -37,7 +37,7 @@ async def test_work_goes_on_after_the_database_was_away(
         await insert_logs(connection, lines)
 
     monkeypatch.setattr(worker, "insert_logs", insert_or_fail)
-    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(loops, "_FIRST_PAUSE_S", 0.001)
     engine = await bureau.started(ScriptedHandler(do_run))
     request = bureau.request("a")
     execution_id = await engine.enqueue(request)
@@ -66,7 +66,7 @@ async def test_a_bug_in_a_loop_does_not_end_it(bureau: Bureau, monkeypatch: pyte
         return await claim_chunks(*arguments, **options)  # type: ignore[arg-type] # passed through
 
     monkeypatch.setattr(worker, "claim_chunks", claim_or_break)
-    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(loops, "_FIRST_PAUSE_S", 0.001)
     engine = await bureau.started(ScriptedHandler())
     ended = await engine.wait(await engine.enqueue(bureau.request("a")), 30)
     assert (ended.status, broken >= 4) == (ExecutionStatus.SUCCESS, True)
@@ -86,7 +86,7 @@ async def test_one_result_the_database_refuses_for_ever_does_not_block_the_other
         return {chunk.key: 1}
 
     monkeypatch.setattr(settlement, "note_progress", note_or_refuse)
-    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(loops, "_FIRST_PAUSE_S", 0.001)
     engine = await bureau.started(ScriptedHandler(do_run))
     bad = await engine.enqueue(bureau.request("a", "poison", "b"))
     good = await engine.enqueue(bureau.request("c", "d"))

@@ -22,6 +22,7 @@ from markethub.control.executions import Execution, get_execution, list_executio
 from markethub.control.jobs import JobSpec, ensure_jobs
 from markethub.control.planning import claim_executions, expired_plannings
 from markethub.control.schema import chunk
+from markethub.control.statistics import sum_statistics
 from markethub.domain.errors import ConflictError
 from markethub.domain.execution import ChunkStatus, ExecutionStatus
 from markethub.engine.engine import Engine
@@ -202,7 +203,26 @@ class Leases(RuleBasedStateMachine):
     async def _check(self) -> None:
         async with self.database.read() as connection:
             rows = (await connection.execute(select(chunk))).all()
-            executions, _ = await list_executions(connection, limit=1_000)
+            executions, total = await list_executions(connection, limit=1_000)
+            by_status = {
+                status: (await list_executions(connection, search=status.value))[1]
+                for status in ExecutionStatus
+            }
+            did = await sum_statistics(connection, 1)
+        assert total == len(executions) == len(self.sizes)
+        assert by_status == {
+            status: sum(one.status is status for one in executions) for status in ExecutionStatus
+        }
+        ended = [one for one in executions if one.status.is_final]
+        assert (did.runs, did.successes, did.failures, did.timeouts) == (
+            len(ended),
+            by_status[ExecutionStatus.SUCCESS],
+            by_status[ExecutionStatus.FAILURE],
+            by_status[ExecutionStatus.TIMEOUT],
+        )
+        assert did.processed == sum(one.counters.get("processed", 0) for one in ended)
+        assert did.duration_ms == sum(one.duration_ms or 0 for one in ended)
+        assert did.begun_runs == sum(one.duration_ms is not None for one in ended)
         for row in rows:
             assert row.attempts >= self.attempts.get(row.id, 0)
             self.attempts[row.id] = row.attempts

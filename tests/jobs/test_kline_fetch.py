@@ -19,7 +19,8 @@ from markethub.domain.interval import Interval
 from markethub.domain.span import Span, merge, span_or_none
 from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import format_time
-from markethub.jobs.kline_fetch import SETTLING_MS, KlineFetch, NoArchive
+from markethub.jobs.kline_fetch import KlineFetch, NoArchive
+from markethub.jobs.kline_paging import SETTLING_MS
 from markethub.jobs.quarantine import Quarantine
 from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlinePage
 from markethub.stores.memory import MemorySeriesStore

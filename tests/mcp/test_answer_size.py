@@ -114,6 +114,21 @@ async def test_pages_begin_where_the_caller_says() -> None:
     assert [row for answer in answers for row in answer] == rows[150:]
 
 
+@pytest.mark.parametrize("named", [0, 3, 5000])
+async def test_what_a_page_has_beside_its_rows_is_cut_too(named: int) -> None:
+    rows = [{"exchange": "BNC", "symbol": f"S{number}_USDT.BNC"} for number in range(300)]
+    rule = {"quote": "USDT", "top": 5, "include": [f"C{number}_USDT" for number in range(named)]}
+
+    async def ask(question: Question) -> Reply:
+        reply = await paged(rows)(question)
+        return Reply(200, {**reply.document, "exchanges": [{"exchange": "BNC", "rule": rule}]})
+
+    answers = await read_all("datahub_list_subscriptions", ask)
+    assert [row for answer in answers for row in answer] == rows
+    whole_one = await call_tool(TOOLS["datahub_list_subscriptions"], {}, ask, TOKENS)
+    assert (whole_one.document["exchanges"][0]["rule"] == rule) == (named < 10)
+
+
 @pytest.mark.parametrize("count", [0, 1, 400])
 async def test_whole_lists_join_without_loss(count: int) -> None:
     rows = [{"symbol": f"S{number}_USDT.BNC", "rows": number} for number in range(count)]

@@ -69,7 +69,9 @@ def test_there_are_no_sessions(served: ServedHub, method: str) -> None:
 async def test_each_tool_needs_the_scope_it_names(over_http: OpenClient, scope: str) -> None:
     async with over_http(scope) as client:
         for name, tool in TOOLS.items():
-            arguments = {place: "1" for place in ("job_id", "execution_id") if f"{{{place}}}" in tool.path}
+            arguments = {
+                place: "1" for place in ("job_id", "execution_id", "exchange") if f"{{{place}}}" in tool.path
+            }
             result = await client.call_tool(name, arguments)
             error = document_of(result)["error"] if result.is_error else {}
             if scope == tool.scope:
@@ -108,6 +110,10 @@ async def test_an_unknown_tool_is_an_error_of_the_protocol(over_http: OpenClient
         ("datahub_backfill_klines", {"intervals": "1h", "start_time": "2026-01-01"}, "intervals '1h'"),
         ("datahub_backfill_klines", {"intervals": ["1h"], "start_time": 1}, "start_time 1 is not a string"),
         ("datahub_backfill_klines", {"symbol": ["BTC_USDT.BNC"]}, "field 'symbol' is unknown; allowed are"),
+        ("datahub_set_subscriptions", {"symbols": []}, "exchange is missing"),
+        ("datahub_set_subscriptions", {"exchange": "BNC"}, "give exactly one of symbols and rule"),
+        ("datahub_set_subscriptions", {"exchange": "BNC", "rule": {"quote": "USDT"}}, "top is missing"),
+        ("datahub_set_subscriptions", {"exchange": "bnc", "symbols": []}, "exchange 'bnc' is unknown"),
         ("datahub_series", {"cursor": "nonsense"}, "cursor 'nonsense' is not the next_cursor"),
         ("datahub_series", {"cursor": "ä"}, "cursor 'ä' is not the next_cursor"),
         ("datahub_series", {"cursor": 7}, "cursor 7 is not the next_cursor"),

@@ -16,8 +16,14 @@ WITHOUT_A_TOOL = {
     "GET /healthz",
     "GET /metrics",
     "GET /api/v1/tools",
+    "GET /api/v1/audit",
+    "GET /api/v1/executions/{execution_id}/events",
+    "GET /api/v1/executions/export",
 }
-"""Routes for programs that watch a hub, and the one that describes the tools."""
+"""Routes for programs that watch a hub, the one that describes the tools, and who changed what: that is for
+the people who run the hub, under a scope that no model should have. A stream of events, or a file of the
+whole history, is no answer that a tool can give; datahub_get_execution, datahub_list_logs and
+datahub_list_job_executions tell the same."""
 
 
 def keys_of(value: object) -> set[str]:
@@ -84,4 +90,6 @@ async def test_function_calling_and_mcp_describe_the_same(served: ServedHub, ove
         assert f"Scope `{TOOLS[tool.name].scope}`." in (tool.description or "")
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint == (TOOLS[tool.name].scope != "write:backfill")
-        assert tool.annotations.destructive_hint == (tool.name == "datahub_cancel_execution")
+        assert tool.annotations.destructive_hint == (
+            tool.name in ("datahub_cancel_execution", "datahub_set_subscriptions")
+        )

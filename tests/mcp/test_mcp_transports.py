@@ -28,6 +28,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "datahub_backfill_ticker": {"symbols": ["BTC_USDT.BNC"]},
     "datahub_get_job": {"job_id": "sync_klines_1h"},
     "datahub_get_job_executions": {"job_id": "backfill_kline"},
+    "datahub_get_job_statistics": {"job_id": "backfill_kline"},
+    "datahub_set_subscriptions": {"exchange": "BNC", "symbols": ["BTC_USDT", "ETH_USDT.BNC"]},
     "datahub_klines": SERIES,
     "datahub_holes": SERIES,
 }  # fmt: skip
@@ -49,6 +51,10 @@ async def test_every_tool_is_listed_and_answers(over_each_transport: OpenClient,
                 assert list(answer) == ["execution_id", "trace_id", "status", "message"]
             elif name == "datahub_get_job":
                 assert answer["id"] == "sync_klines_1h"
+            elif name == "datahub_get_job_statistics":
+                assert answer["success_count"] >= 1
+            elif name == "datahub_set_subscriptions":
+                assert answer["symbols"] == ["BTC_USDT.BNC", "ETH_USDT.BNC"]
             elif name == "datahub_get_execution":
                 assert answer["trace_id"] == filled
             else:

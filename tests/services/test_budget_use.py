@@ -190,6 +190,7 @@ async def test_of_many_workers_only_requests_under_way_meet_the_silence(tmp_path
 async def start_pair(folder: Path, sandbox: RunningSandbox, control_url: str) -> Sequence[HubProcess]:
     """Two hubs with data folders of their own on one control database; its tokens are good for both."""
     control = {"MARKETHUB_CONTROL__URL": control_url, "MARKETHUB_WORKERS__CONCURRENCY": "3"}
+    control["MARKETHUB_CONTROL__SHARED"] = "true"
     one, other = (HubProcess(folder / name, sandbox.url, control) for name in ("one", "other"))
     await asyncio.to_thread(one.start)
     other.data_dir.mkdir()

@@ -1,12 +1,14 @@
 """The page at /docs: the OpenAPI document as plain HTML, without scripts and without files from elsewhere."""
 
+import asyncio
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse
+import orjson
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import HTMLResponse, Response
 
 router = APIRouter()
 
@@ -22,16 +24,51 @@ code { font-size: 0.9em; background: #8882; padding: 0 0.2em; border-radius: 3px
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #ddd; } a { color: #8bf; } }
 """
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 _CODE = re.compile(r"`+([^`]+)`+")
 _AS_CODE = r"<code>\1</code>"
 
 
+class DocPages:
+    """The document as JSON and as a page, each written once: anyone may ask, and writing takes its time."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._writing = asyncio.Lock()
+        self._written: tuple[bytes, bytes] | None = None
+
+    async def read(self) -> tuple[bytes, bytes]:
+        """The JSON and the page; written beside the event loop, so that nobody else waits for it."""
+        async with self._writing:
+            if self._written is None:
+                self._written = await asyncio.to_thread(self._write)
+        return self._written
+
+    def _write(self) -> tuple[bytes, bytes]:
+        document = self._app.openapi()
+        return orjson.dumps(document), render_docs(document).encode()
+
+
+async def _read_pages(request: Request) -> tuple[bytes, bytes]:
+    pages: DocPages = request.app.state.doc_pages
+    return await pages.read()
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def show_openapi(request: Request) -> Response:
+    """The API's reference for programs."""
+    document, _ = await _read_pages(request)
+    return Response(document, media_type="application/json")
+
+
 @router.get("/docs", include_in_schema=False)
 async def show_docs(request: Request) -> HTMLResponse:
     """The API's reference for people; /openapi.json is the same for programs."""
-    page = render_docs(request.app.openapi())
+    _, page = await _read_pages(request)
     return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
 
 

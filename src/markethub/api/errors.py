@@ -1,6 +1,8 @@
 """Every error as the one envelope."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -18,8 +20,28 @@ _log = structlog.get_logger(__name__)
 _MOST_PROBLEMS = 5
 _RETRY_AFTER_S = 1
 
-# Statuses that the framework itself raises; the rest come from domain errors.
-_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+
+@dataclass(frozen=True, slots=True)
+class HttpCode:
+    """A code that stands for no error of the domain: when it comes, and what its reader should do."""
+
+    code: str
+    when: str
+    to_do: str
+
+
+HTTP_CODES: Mapping[int, HttpCode] = {
+    404: HttpCode("NOT_FOUND", "No such path.", "look at the path's spelling; `/docs` lists them all."),
+    405: HttpCode(
+        "METHOD_NOT_ALLOWED", "The path is right, the method is not.", "use one that `Allow` names."
+    ),
+    413: HttpCode(
+        "PAYLOAD_TOO_LARGE",
+        "The body is larger than a request needs to be.",
+        "send several requests, each with a part of it.",
+    ),
+}
+"""Of the statuses that the framework itself raises; the rest come from domain errors."""
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -72,7 +94,7 @@ async def _answer_domain_error(request: Request, error: Exception) -> Response:
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="markethub"'
     if isinstance(error, RateLimitedError):
-        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(_RETRY_AFTER_S)
     if error.status >= 500:
@@ -105,7 +127,9 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
         message = f"no such path: {request.url.path[:200]}"
     else:
         message = str(error.detail)
-    code = _CODES.get(error.status_code, InputError.code if error.status_code < 500 else MarketHubError.code)
+    known = HTTP_CODES.get(error.status_code)
+    other = InputError.code if error.status_code < 500 else MarketHubError.code
+    code = other if known is None else known.code
     return error_response(error.status_code, code, message, headers)
 
 

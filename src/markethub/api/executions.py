@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 
 from markethub.api.access import OpenHub, needs
-from markethub.api.backfill import show_queued
-from markethub.api.openapi import document_errors
+from markethub.api.backfill import QUEUED_LINKS, show_queued
+from markethub.api.openapi import document_errors, document_links
 from markethub.services import executions
 from markethub.services.executions import Execution as ExecutionRow
 from markethub.services.page import Page
@@ -26,14 +26,27 @@ from markethub.wire.pagination import Pagination
 
 router = APIRouter(prefix="/api/v1", tags=["executions"])
 
-_ExecutionId = Annotated[Text, Path(description="an execution's id or trace id")]
+FIRST_EXECUTION_LINKS = document_links(
+    get_execution__execution_id="data/0/id",
+    follow_execution__execution_id="data/0/id",
+    cancel_execution__execution_id="data/0/id",
+    retry_execution__execution_id="data/0/id",
+    list_logs__job_id="data/0/trace_id",
+)
+"""What can be done next with the first of a list."""
+
+_ENDED_LINKS = document_links(
+    get_execution__execution_id="id", retry_execution__execution_id="id", list_logs__job_id="trace_id"
+)
+
+ExecutionId = Annotated[Text, Path(description="an execution's id or trace id", examples=["12345"])]
 
 
 @router.get(
     "/jobs/executions",
     summary="List executions",
     dependencies=[Depends(needs("read:jobs"))],
-    responses=document_errors(401, 403, 422, 503),
+    responses={200: FIRST_EXECUTION_LINKS, **document_errors(401, 403, 422, 503)},
 )
 async def list_executions(hub: OpenHub, query: Annotated[ExecutionQuery, Query()]) -> ExecutionList:
     """The execution history, newest first. Scope `read:jobs`.
@@ -61,7 +74,7 @@ async def list_executions(hub: OpenHub, query: Annotated[ExecutionQuery, Query()
     responses=document_errors(401, 403, 404, 422, 503),
 )
 async def get_execution(
-    hub: OpenHub, execution_id: _ExecutionId, query: Annotated[ChunkQuery, Query()]
+    hub: OpenHub, execution_id: ExecutionId, query: Annotated[ChunkQuery, Query()]
 ) -> ExecutionDetail:
     """One execution with its progress, and a page of its chunks. Scope `read:jobs`.
 
@@ -72,7 +85,7 @@ async def get_execution(
     )
     row, page = found.execution, found.chunks
     return ExecutionDetail(
-        **_execution_fields(row),
+        **execution_fields(row),
         retry_of=None if row.retry_of is None else str(row.retry_of),
         chunks=ChunkProgress(
             total=row.chunks_total, **{status.value.lower(): count for status, count in found.counts.items()}
@@ -92,9 +105,9 @@ async def get_execution(
     "/executions/{execution_id}/retry",
     summary="Retry an execution",
     dependencies=[Depends(needs("write:backfill"))],
-    responses=document_errors(401, 403, 404, 409, 422, 503),
+    responses={200: QUEUED_LINKS, **document_errors(401, 403, 404, 409, 422, 503)},
 )
-async def retry_execution(hub: OpenHub, execution_id: _ExecutionId) -> QueuedResponse:
+async def retry_execution(hub: OpenHub, execution_id: ExecutionId) -> QueuedResponse:
     """Queue a new execution with the parameters of one that ended as FAILURE or TIMEOUT.
 
     It fetches what is missing, and its `retry_of` names the one it repeats. Scope `write:backfill`.
@@ -106,26 +119,27 @@ async def retry_execution(hub: OpenHub, execution_id: _ExecutionId) -> QueuedRes
     "/executions/{execution_id}/cancel",
     summary="Cancel an execution",
     dependencies=[Depends(needs("write:backfill"))],
-    responses=document_errors(401, 403, 404, 409, 422, 503),
+    responses={200: _ENDED_LINKS, **document_errors(401, 403, 404, 409, 422, 503)},
 )
-async def cancel_execution(hub: OpenHub, execution_id: _ExecutionId) -> Execution:
+async def cancel_execution(hub: OpenHub, execution_id: ExecutionId) -> Execution:
     """End an execution as FAILURE with the error `cancelled`; what it stored stays.
 
     Scope `write:backfill`.
     """
     row = await executions.cancel_execution(hub, execution_id)
-    return Execution(**_execution_fields(row))
+    return Execution(**execution_fields(row))
 
 
 def show_executions(page: Page[ExecutionRow]) -> ExecutionList:
     """A page of the history, as every list of executions shows it."""
     return ExecutionList(
-        data=[Execution(**_execution_fields(row)) for row in page.rows],
+        data=[Execution(**execution_fields(row)) for row in page.rows],
         pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
     )
 
 
-def _execution_fields(row: ExecutionRow) -> dict[str, Any]:
+def execution_fields(row: ExecutionRow) -> dict[str, Any]:
+    """The fields of an execution that every answer about one has."""
     return {
         "id": str(row.id),
         "job_id": str(row.job_id),

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from markethub.api.access import OpenHub, needs
-from markethub.api.executions import show_executions
-from markethub.api.openapi import document_errors
+from markethub.api.executions import FIRST_EXECUTION_LINKS, show_executions
+from markethub.api.openapi import document_errors, document_links
 from markethub.services import jobs
 from markethub.services.jobs import Job as JobRow
 from markethub.wire.executions import ExecutionList, ExecutionQuery
@@ -16,14 +16,17 @@ from markethub.wire.pagination import Pagination
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
-_JobId = Annotated[Text, Path(description="a job's name or numeric id")]
+_JobId = Annotated[Text, Path(description="a job's name or numeric id", examples=["sync_klines_1h"])]
 
 
 @router.get(
     "/jobs",
     summary="List jobs",
     dependencies=[Depends(needs("read:jobs"))],
-    responses=document_errors(401, 403, 422, 503),
+    responses={
+        200: document_links(get_job__job_id="data/0/id", get_job_executions__job_id="data/0/id"),
+        **document_errors(401, 403, 422, 503),
+    },
 )
 async def list_jobs(hub: OpenHub, query: Annotated[JobQuery, Query()]) -> JobList:
     """The jobs, by name unless asked otherwise. Scope `read:jobs`.
@@ -59,7 +62,7 @@ async def get_job(hub: OpenHub, job_id: _JobId) -> Job:
     "/jobs/{job_id}/executions",
     summary="List one job's executions",
     dependencies=[Depends(needs("read:jobs"))],
-    responses=document_errors(401, 403, 404, 422, 503),
+    responses={200: FIRST_EXECUTION_LINKS, **document_errors(401, 403, 404, 422, 503)},
 )
 async def get_job_executions(
     hub: OpenHub, job_id: _JobId, query: Annotated[ExecutionQuery, Query()]
@@ -95,9 +98,11 @@ def _job(row: JobRow) -> Job:
         parameters=dict(row.parameters),
         timeout_seconds=row.timeout_seconds,
         max_instances=row.max_instances,
-        enabled=row.enabled,
+        enabled=row.is_active,
         last_run_at=row.last_run_ms,
         next_run_at=row.next_run_ms,
         created_at=row.created_ms,
         updated_at=row.updated_ms,
+        time_zone=None if row.time_zone == "UTC" else row.time_zone,
+        paused=row.paused,
     )

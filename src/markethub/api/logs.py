@@ -34,12 +34,13 @@ async def list_logs(hub: OpenHub, query: Annotated[LogQuery, Query()]) -> LogLis
         order_desc=query.order_desc,
     )
     return LogList(
-        data=[_log(row) for row in page.rows],
+        data=[show_log(row) for row in page.rows],
         pagination=Pagination.of(total=page.total, limit=page.limit, offset=page.offset),
     )
 
 
-def _log(row: LogLine) -> Log:
+def show_log(row: LogLine) -> Log:
+    """A line as every answer shows it."""
     return Log(
         id=str(row.id),
         timestamp=row.timestamp_ms,

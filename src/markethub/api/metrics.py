@@ -15,11 +15,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from markethub.api.access import OpenHub
+from markethub.api.access import OpenHub, admit
 from markethub.api.locality import comes_from_this_machine
 from markethub.api.openapi import document_errors
 from markethub.domain.execution import ExecutionStatus
-from markethub.services.access import authenticate
 from markethub.services.health import Metrics, read_metrics
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -78,8 +77,7 @@ async def show_metrics(request: Request, hub: OpenHub) -> Response:
     From this machine's loopback address no token is needed; from elsewhere one with `read:jobs`.
     """
     if not comes_from_this_machine(request):
-        principal = await authenticate(hub, request.headers.get("authorization"))
-        principal.require("read:jobs")
+        (await admit(request, hub)).require("read:jobs")
     counted: RequestMetrics = request.app.state.request_metrics
     reading = CollectorRegistry()
     reading.register(_HubReading(await read_metrics(hub)))

@@ -10,8 +10,8 @@ from starlette.responses import StreamingResponse
 from markethub.api.access import OpenHub, needs
 from markethub.api.openapi import document_errors
 from markethub.api.record_models import describe_page
-from markethub.api.table_formats import MEDIA_TYPES, choose_format
-from markethub.api.table_streams import stream_table
+from markethub.api.table_answers import answer_page, describe_formats
+from markethub.api.table_formats import choose_format
 from markethub.services.records import RecordRequest, read_records
 from markethub.tables.catalog import RECORD_TABLES
 from markethub.wire.pagination import Pagination
@@ -29,7 +29,6 @@ from markethub.wire.records import (
 JSON_ROWS = 100
 """Rows of a JSON page when nobody says how many."""
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _WINDOW = frozenset(RecordQuery.model_fields)
 _OWN = frozenset({"exchange", "current", "latest"})  # not columns, but questions of their own
 
@@ -75,11 +74,10 @@ def _build_router() -> APIRouter:
 
 
 def _document_answers(door: _Door) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPES["arrow"]: _BINARY, MEDIA_TYPES["parquet"]: _BINARY}
     page = {
         "model": describe_page(RECORD_TABLES[door.table], door.row_name),
         "description": f"The rows of {door.table}.",
-        "content": content | {MEDIA_TYPES["csv"]: {"schema": {"type": "string"}}},
+        "content": describe_formats(),
     }
     return {200: page, **document_errors(401, 403, 422, 503)}
 
@@ -104,14 +102,8 @@ def _build_endpoint(door: _Door) -> Callable[..., Awaitable[StreamingResponse]]:
             ),
         )
         pagination = Pagination.of(total=page.total, limit=page.limit, offset=page.offset)
-        headers = {"Vary": "Accept", "X-Total-Count": str(page.total)}
-        if format_name in ("parquet", "csv"):
-            headers["Content-Disposition"] = f"attachment; filename={door.table}.{format_name}"
-        return StreamingResponse(
-            stream_table(page.rows, format_name, {"pagination": pagination.model_dump()}),
-            media_type=MEDIA_TYPES[format_name],
-            headers=headers,
-        )
+        envelope = {"pagination": pagination.model_dump()}
+        return answer_page(page.rows, format_name, door.table, total=page.total, envelope=envelope)
 
     # FastAPI reads which parameters there are from here, and each table has its own.
     read_table.__annotations__["query"] = Annotated[door.query, Query()]

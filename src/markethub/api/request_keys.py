@@ -29,6 +29,7 @@ async def read_request_key(
             alias=HEADER,
             description="names this request: the same key with the same body is answered the same way and "
             f"queued once, for {KEPT_HOURS} hours; with another body it is a `CONFLICT`",
+            examples=["0d1c7a52-3f8e-4b7e-9a55-6d0b8a3f2c11"],
             json_schema_extra={"pattern": "^[!-~]+$", "minLength": 1, "maxLength": LONGEST_KEY},
         ),
     ] = None,

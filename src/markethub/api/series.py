@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import StreamingResponse
 
 from markethub.api.access import OpenHub, needs
-from markethub.api.openapi import document_errors
+from markethub.api.openapi import document_errors, document_links
 from markethub.api.table_formats import MEDIA_TYPES, choose_format
 from markethub.api.table_streams import stream_table
 from markethub.services import klines
@@ -87,7 +87,19 @@ async def find_holes(hub: OpenHub, query: Annotated[SpanQuery, Query()]) -> Hole
     )
 
 
-@router.get("/series", summary="List stored series", responses=document_errors(401, 403, 503))
+@router.get(
+    "/series",
+    summary="List stored series",
+    responses={
+        200: document_links(
+            read_klines__symbol="data/0/symbol",
+            read_klines__interval="data/0/interval",
+            find_holes__symbol="data/0/symbol",
+            find_holes__interval="data/0/interval",
+        ),
+        **document_errors(401, 403, 503),
+    },
+)
 async def list_series(hub: OpenHub) -> SeriesList:
     """Every stored series with its size and its first and last bar. Scope `read:data`."""
     summaries = await klines.list_series(hub)

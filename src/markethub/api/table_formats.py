@@ -1,9 +1,12 @@
 """Which format a caller wants a table in."""
 
-from typing import get_args
+from collections.abc import Mapping
+from typing import TypeVar
 
 from markethub.domain.errors import InputError
 from markethub.wire.series import TableFormat
+
+Name = TypeVar("Name", bound=str)
 
 MEDIA_TYPES: dict[TableFormat, str] = {
     "json": "application/json",
@@ -19,15 +22,20 @@ def choose_format(accept: str | None) -> TableFormat:
     InputError when the header rules every format out. Source: RFC 9110, "Accept": the most specific range
     that matches a media type gives its weight.
     """
+    return choose_among(accept, MEDIA_TYPES)
+
+
+def choose_among(accept: str | None, offered: Mapping[Name, str]) -> Name:
+    """As choose_format, among any formats by their media types; the first for who does not mind."""
+    first = next(iter(offered))
     if accept is None or not accept.strip():
-        return "json"
+        return first
     ranges = [_parse_range(part) for part in accept.split(",") if part.strip()]
-    formats: tuple[TableFormat, ...] = get_args(TableFormat)
-    # max() keeps the first of equals, and JSON comes first.
-    best = max(formats, key=lambda name: _weigh(MEDIA_TYPES[name], ranges))
-    if _weigh(MEDIA_TYPES[best], ranges) <= 0:
-        offered = ", ".join(media_type.partition(";")[0] for media_type in MEDIA_TYPES.values())
-        raise InputError(f"accept {accept[:80]!r} allows none of {offered}")
+    # max() keeps the first of equals.
+    best = max(offered, key=lambda name: _weigh(offered[name], ranges))
+    if _weigh(offered[best], ranges) <= 0:
+        names = ", ".join(media_type.partition(";")[0] for media_type in offered.values())
+        raise InputError(f"accept {accept[:80]!r} allows none of {names}")
     return best
 
 

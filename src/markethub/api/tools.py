@@ -1,6 +1,6 @@
 """The tools for AI models: described at ``/api/v1/tools``, called over MCP at ``/mcp``."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from markethub.api.access import get_hub, needs
+from markethub.api.access import admit, get_hub, needs
 from markethub.api.bodies import MAX_BODY_BYTES
 from markethub.api.openapi import document_errors
 from markethub.domain.errors import ForbiddenError, UnauthorizedError, UnavailableError
@@ -19,7 +19,6 @@ from markethub.mcp.calls import Question, Reply
 from markethub.mcp.schemas import describe_function
 from markethub.mcp.server import create_server
 from markethub.mcp.tools import TOOLS
-from markethub.services.access import authenticate
 from markethub.wire.tools import ToolList
 
 router = APIRouter(prefix="/api/v1", tags=["tools"])
@@ -48,8 +47,9 @@ class McpDoor:
     API (scopes, limits, messages) holds here.
     """
 
-    def __init__(self, app: FastAPI, answer_tokens: int) -> None:
+    def __init__(self, app: FastAPI, answer_tokens: int, origins: Collection[str]) -> None:
         self._app = app
+        self._origins = origins
         self._answer_tokens = answer_tokens
         self._sessions: StreamableHTTPSessionManager | None = None
         # There is nothing to GET or DELETE without sessions.
@@ -75,8 +75,8 @@ class McpDoor:
         scope["route"] = self.route  # as FastAPI's own routes do, for the metrics
         request = Request(scope)
         hub = await get_hub(request)
-        _refuse_foreign_pages(request)
-        await authenticate(hub, request.headers.get("authorization"))
+        _refuse_foreign_pages(request, self._origins)
+        await admit(request, hub)
         if self._sessions is None:
             raise UnavailableError("the tools are starting or have stopped; try again")
         await self._sessions.handle_request(scope, receive, send)
@@ -98,9 +98,9 @@ class McpDoor:
         return Reply(response.status_code, orjson.loads(response.content))
 
 
-def _refuse_foreign_pages(request: Request) -> None:
+def _refuse_foreign_pages(request: Request, allowed: Collection[str]) -> None:
     # Source: Model Context Protocol, "Transports", security warning: Origin must be checked.
     origin = request.headers.get("origin")
     host = request.headers.get("host")
-    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}", *allowed):
         raise ForbiddenError(f"origin {origin[:80]!r} may not call tools: it is another site's page")

@@ -15,7 +15,20 @@ from markethub.api.metrics import RequestMetrics
 _log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+IS_HEAD = "markethub.is_head"
+"""In the scope of a request whose answer's body nobody will see."""
+
 _CLIENT_CLOSED = 499  # as nginx logs it; nobody is left to see it
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# For every answer that does not say otherwise: it is no page, and not for others to keep.
+# Source: OWASP, "REST Security Cheat Sheet", security headers.
+_SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class RequestTrace:
@@ -35,7 +48,7 @@ class RequestTrace:
             return
         method = scope["method"]
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", IS_HEAD: True}
         request_id = _choose_id(scope)
         answer = _Answer(send, request_id)
         started_s = time.perf_counter()
@@ -49,6 +62,7 @@ class RequestTrace:
                 _log.debug(
                     "request", method=method, route=route, status=answer.status, ms=round(elapsed_s * 1000, 2)
                 )
+                _note_refusal(scope, method, route, answer.status)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -78,8 +92,29 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id
-            headers["X-Content-Type-Options"] = "nosniff"
+            for name, value in _SAFE_HEADERS.items():
+                headers.setdefault(name, value)
         await self._send(message)
+
+
+def _note_refusal(scope: Scope, method: str, route: str, status: int) -> None:
+    """Log who was refused a write, or refused at all; what was carried out is in the audit.
+
+    Too many requests are not told one by one: the gate says when they begin.
+    """
+    is_about_access = status in (401, 403)
+    is_write = method not in _READING and 400 <= status < 500 and status not in (429, _CLIENT_CLOSED)
+    if is_about_access or is_write:
+        caller = scope.get("state", {}).get("caller")
+        client = scope.get("client")
+        _log.info(
+            "request_refused",
+            method=method[:20],
+            route=route,
+            status=status,
+            token=None if caller is None else caller.token_name,
+            address=caller.address if caller is not None else client and str(client[0])[:60],
+        )
 
 
 def _choose_id(scope: Scope) -> str:

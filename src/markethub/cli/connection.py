@@ -3,12 +3,17 @@
 # ruff: noqa: PLC0415 - what is slow to import waits for the command that needs it
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from markethub.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
     from markethub.client import DataHub
     from markethub.config import Settings
+    from markethub.control.database import Database
 
 
 def read_settings(config: Path | None, data_dir: Path | None) -> "Settings":
@@ -20,14 +25,30 @@ def read_settings(config: Path | None, data_dir: Path | None) -> "Settings":
 
 def control_file(settings: "Settings") -> Path | None:
     """The file of the control database; None when it is a server, or its address cannot be read."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    from markethub.control.database import database_file
 
+    return database_file(settings.control_url)
+
+
+@asynccontextmanager
+async def open_control(settings: "Settings", *, may_be_new: bool = False) -> AsyncIterator["Database"]:
+    """The control database itself, for commands of whoever owns the data folder; no server is needed.
+
+    NotFoundError where there is none yet, unless it ``may_be_new``.
+    """
+    from markethub.control.database import open_database
+
+    file = control_file(settings)
+    if file is not None and not may_be_new and not file.is_file():
+        # Opening would make an empty one, and the hub's first start would then not make its admin token.
+        raise NotFoundError(
+            f"no control database at {file}: run `markethub serve` once, or name the folder with --data-dir"
+        )
+    database = await open_database(settings.control_url)
     try:
-        address = make_url(settings.control_url)
-    except ArgumentError:
-        return None
-    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
+        yield database
+    finally:
+        await database.close()
 
 
 def use_data_folder(settings: "Settings") -> None:

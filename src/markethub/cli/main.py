@@ -9,6 +9,7 @@ import typer
 
 from markethub.cli.commands import (
     accounts,
+    audit,
     backfill,
     demo,
     doctor,
@@ -19,8 +20,10 @@ from markethub.cli.commands import (
     logs,
     mcp,
     records,
+    reload,
     sandbox,
     serve,
+    subscriptions,
     token,
 )
 from markethub.cli.output import safe_text
@@ -54,17 +57,20 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_show_version)
     app.command("serve")(serve.serve)
+    app.command("reload")(reload.reload)
     app.command("sandbox")(sandbox.sandbox)
     app.command("demo")(demo.demo)
     app.add_typer(backfill.app, name="backfill")
     app.add_typer(klines.app, name="klines")
     app.command("records")(records.records)
+    app.add_typer(subscriptions.app, name="subscriptions")
     app.add_typer(jobs.app, name="jobs")
     app.add_typer(executions.app, name="executions")
     app.command("logs")(logs.logs)
     app.command("limits")(limits.limits)
     app.command("accounts")(accounts.accounts)
     app.add_typer(token.app, name="token")
+    app.add_typer(audit.app, name="audit")
     app.command("mcp")(mcp.mcp)
     app.command("doctor")(doctor.doctor)
     return app

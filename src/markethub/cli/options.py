@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from markethub.domain.backfill_mode import BackfillMode
 from markethub.domain.errors import InputError
 from markethub.domain.symbol import Account, Symbol, parse_root_symbol
 from markethub.domain.times import parse_time
@@ -78,3 +79,14 @@ SomeAccounts = Annotated[
     ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once; the hub goes on by itself.")]
+Mode = Annotated[
+    BackfillMode,
+    typer.Option(
+        help="missing: what is not stored; all: also what is, to find amendments; failed: what failed in the "
+        "newest backfills of the kind."
+    ),
+]
+Priority = Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only show what would be fetched, and what it would take.")
+]

@@ -9,12 +9,32 @@ import typer
 from markethub.cli.connection import connect
 from markethub.cli.durations import format_duration
 from markethub.cli.output import note, print_json, say
+from markethub.cli.plans import print_plan
 from markethub.cli.progress import show_progress
+from markethub.domain.backfill_mode import BackfillMode
 from markethub.domain.execution import ExecutionStatus
 
 if typing.TYPE_CHECKING:
     from markethub.client import DataHub
     from markethub.client.answers import ExecutionDetailAnswer, QueuedAnswer
+    from markethub.client.calls import Mode
+
+
+class Extras(typing.TypedDict):
+    """The keywords that the client's backfills share."""
+
+    mode: "Mode | None"
+    priority: int | None
+    dry_run: bool
+
+
+def name_extras(mode: BackfillMode, priority: int, dry_run: bool) -> Extras:
+    """What a person asked for beyond the usual, as the client takes it."""
+    return Extras(
+        mode=None if mode is BackfillMode.MISSING else typing.cast("Mode", mode.value),
+        priority=priority or None,
+        dry_run=dry_run,
+    )
 
 
 def run_backfill(
@@ -26,14 +46,24 @@ def run_backfill(
     config: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Queue with ``queue``, wait unless told otherwise, print the end; exit with 1 unless it is SUCCESS."""
+    """Queue with ``queue``, wait unless told otherwise, print the end; exit with 1 unless it is SUCCESS.
+
+    Of a dry run the plan is printed.
+    """
     with connect(url, config, data_dir) as hub:
         queued = queue(hub)
+        if "plan" in queued:
+            print_plan(queued, as_json)
+            return
         if no_wait:
             _print_queued(queued, as_json)
             return
-        ended = _wait(hub, queued)
-    _print_end(ended, as_json)
+        watch_to_end(hub, queued, as_json=as_json)
+
+
+def watch_to_end(hub: "DataHub", queued: "QueuedAnswer", *, as_json: bool) -> None:
+    """Show the progress of what was queued, then print the end; exit with 1 unless it is SUCCESS."""
+    _print_end(_wait(hub, queued), as_json)
 
 
 def _print_queued(queued: "QueuedAnswer", as_json: bool) -> None:

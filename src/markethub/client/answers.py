@@ -1,15 +1,66 @@
 """What the client's calls return: the server's JSON as plain dictionaries, typed."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
+
+
+class PlanTotalsAnswer(TypedDict):
+    """Sums over chunks; None where nobody knows beforehand. ``at_least``: there may be more requests."""
+
+    chunks: int
+    rows: int | None
+    archive_files: int
+    requests: int | None
+    request_weight: int | None
+    at_least: bool
+
+
+class ExchangePlanAnswer(PlanTotalsAnswer):
+    """The part of a plan at one exchange."""
+
+    exchange: str
+
+
+class PlanChunkAnswer(TypedDict):
+    """One unit of work, ``[start, end)``; the numbers as in the totals."""
+
+    key: str
+    exchange: str
+    start: str | None
+    end: str | None
+    rows: int | None
+    archive_files: int
+    requests: int | None
+    request_weight: int | None
+    at_least: bool
+
+
+class PlanFailureAnswer(TypedDict):
+    """What cannot be had, and why."""
+
+    key: str
+    error: str
+
+
+class PlanAnswer(TypedDict):
+    """What a backfill would do now; the lists are cut, the totals and ``failed`` count all."""
+
+    totals: PlanTotalsAnswer
+    exchanges: list[ExchangePlanAnswer]
+    chunks: list[PlanChunkAnswer]
+    chunks_left_out: int
+    failed: int
+    failures: list[PlanFailureAnswer]
+    notes: list[str]
 
 
 class QueuedAnswer(TypedDict):
-    """An accepted backfill."""
+    """An accepted backfill; ``plan`` is there after a dry run only, which queued nothing."""
 
     execution_id: int
     trace_id: str
     status: str
     message: str
+    plan: NotRequired[PlanAnswer]
 
 
 class PaginationAnswer(TypedDict):
@@ -24,7 +75,10 @@ class PaginationAnswer(TypedDict):
 
 
 class JobAnswer(TypedDict):
-    """One job; its ``id`` is its name. Times are ISO 8601 with a trailing Z, None until they happen."""
+    """One job; its ``id`` is its name. Times are ISO 8601 with a trailing Z, None until they happen.
+
+    ``time_zone`` is there where the schedule has another one than UTC, ``paused`` where it is true.
+    """
 
     id: str
     job_type: str
@@ -42,6 +96,8 @@ class JobAnswer(TypedDict):
     next_run_at: str | None
     created_at: str
     updated_at: str
+    time_zone: NotRequired[str]
+    paused: NotRequired[bool]
 
 
 class JobPage(TypedDict):
@@ -49,6 +105,25 @@ class JobPage(TypedDict):
 
     data: list[JobAnswer]
     pagination: PaginationAnswer
+
+
+class JobStatisticsAnswer(TypedDict):
+    """What a job's ended executions did, those whose rows were cleaned up among them.
+
+    ``failed_count`` leaves out those that timed out; ``avg_duration_ms`` is None where nothing had begun.
+    """
+
+    job_id: str
+    since: str | None
+    until: str | None
+    total_runs: int
+    success_count: int
+    failed_count: int
+    timeout_count: int
+    avg_duration_ms: float | None
+    processed: int
+    inserted: int
+    updated: int
 
 
 class ExecutionAnswer(TypedDict):
@@ -95,12 +170,17 @@ class ChunkPage(TypedDict):
     pagination: PaginationAnswer
 
 
-class ExecutionDetailAnswer(ExecutionAnswer):
-    """One execution with its progress; ``retry_of`` is the id of the one it runs again."""
+class ExecutionProgressAnswer(ExecutionAnswer):
+    """One execution with its progress; ``counters`` are the sums so far of what its chunks did."""
 
-    retry_of: str | None
     chunks: ChunkProgressAnswer
     counters: dict[str, int]
+
+
+class ExecutionDetailAnswer(ExecutionProgressAnswer):
+    """With a page of its chunks; ``retry_of`` is the id of the one it runs again."""
+
+    retry_of: str | None
     chunk_list: ChunkPage
 
 
@@ -128,6 +208,26 @@ class LogPage(TypedDict):
     """A page of log rows."""
 
     data: list[LogAnswer]
+    pagination: PaginationAnswer
+
+
+class AuditAnswer(TypedDict):
+    """One write and who did it; ``token_id`` is None for the command line on the hub's own machine."""
+
+    id: str
+    at: str
+    token_id: str | None
+    token_name: str
+    address: str
+    action: str
+    target: str
+    details: dict[str, Any]
+
+
+class AuditPage(TypedDict):
+    """A page of writes."""
+
+    data: list[AuditAnswer]
     pagination: PaginationAnswer
 
 
@@ -170,6 +270,42 @@ class RecordPage(TypedDict):
 
     data: list[dict[str, Any]]
     pagination: PaginationAnswer
+
+
+class SubscriptionAnswer(TypedDict):
+    """One subscribed symbol, and since when it has been."""
+
+    exchange: str
+    symbol: str
+    created_at: str
+
+
+class ExchangeSubscriptionsAnswer(TypedDict):
+    """How an exchange's symbols were chosen; ``kind`` is explicit or rule, ``source`` config or api."""
+
+    exchange: str
+    kind: str
+    rule: dict[str, Any] | None
+    source: str
+    count: int
+    updated_at: str
+    resolved_at: str | None
+
+
+class SubscriptionPage(TypedDict):
+    """A page of subscribed symbols; ``exchanges`` are those that somebody chose for, whatever the page."""
+
+    data: list[SubscriptionAnswer]
+    pagination: PaginationAnswer
+    exchanges: list[ExchangeSubscriptionsAnswer]
+
+
+class SubscriptionUpdateAnswer(ExchangeSubscriptionsAnswer):
+    """An exchange after a change: all its symbols, and which of them are new or gone."""
+
+    symbols: list[str]
+    added: list[str]
+    removed: list[str]
 
 
 class KeyRightsAnswer(TypedDict):

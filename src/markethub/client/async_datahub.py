@@ -18,16 +18,18 @@ from markethub.client.answers import (
     QueuedAnswer,
     SeriesPage,
 )
+from markethub.client.audit import AsyncAudit
 from markethub.client.backfills import AsyncBackfills
 from markethub.client.calls import Call, Moment
 from markethub.client.connection import connection_options, request_options
-from markethub.client.datahub import Progress
 from markethub.client.discovery import Endpoint, find_endpoint
+from markethub.client.exports import AsyncExports
 from markethub.client.failures import Attempts, error_of, unreachable
+from markethub.client.following import AsyncFollowing
 from markethub.client.frames import TableForm, convert_table
 from markethub.client.jobs import AsyncJobs
 from markethub.client.records import AsyncRecordReader
-from markethub.client.waiting import Patience
+from markethub.client.subscriptions import AsyncSubscriptions
 from markethub.domain.errors import MarketHubError
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class AsyncDataHub(AsyncBackfills, AsyncJobs):
+class AsyncDataHub(AsyncBackfills, AsyncJobs, AsyncSubscriptions, AsyncAudit, AsyncFollowing, AsyncExports):
     """The asyncio twin of DataHub: the same calls, answers and errors.
 
     It belongs to the event loop of its first call; close it there.
@@ -103,23 +105,6 @@ class AsyncDataHub(AsyncBackfills, AsyncJobs):
     async def cancel_execution(self, execution_id: str | int) -> ExecutionAnswer:
         """As DataHub.cancel_execution."""
         return await self._send(calls.cancel_execution(execution_id))
-
-    async def wait(
-        self,
-        trace_id: str | int,
-        timeout: float | None = None,  # noqa: ASYNC109  (the twin's signature; asyncio.timeout would cut a call)
-        progress: Progress | None = None,
-    ) -> ExecutionDetailAnswer:
-        """As DataHub.wait."""
-        patience = Patience(trace_id, timeout)
-        while True:
-            seen = await self.get_execution(trace_id)
-            if progress is not None:
-                progress(seen)
-            delay_s = patience.delay_s_after(seen)
-            if delay_s is None:
-                return seen
-            await asyncio.sleep(delay_s)
 
     @overload
     async def klines(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from markethub.client.answers import QueuedAnswer
-from markethub.client.calls import Call, Moment, queue_backfill, queue_ledger_backfill
+from markethub.client.calls import Call, Mode, Moment, extras, queue_backfill, queue_ledger_backfill
 
 Answer = TypeVar("Answer")
 
@@ -16,6 +16,11 @@ class Backfills(Protocol):
     One that has an ``idempotency_key`` (1 to 255 visible ASCII characters, such as a UUID) is queued once,
     however often it is sent within 48 hours, and always answered as at first; so it is also repeated
     while the hub is away. ConflictError when the key was used for something else.
+
+    ``mode`` is ``missing`` (the usual: what is not stored), ``all`` (also what is, to find what was amended
+    since) or ``failed`` (what failed in the newest backfills of the kind); higher ``priority`` (-100 to 100)
+    runs first. With ``dry_run`` nothing is queued: the answer's ``plan`` tells what would be done, and what
+    it would take.
     """
 
     def _send(self, call: Call[Answer]) -> Answer: ...
@@ -28,6 +33,9 @@ class Backfills(Protocol):
         intervals: Sequence[str],
         start_time: Moment,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of bars with ``start_time <= open_time < end_time`` (now, when not given)."""
@@ -35,28 +43,45 @@ class Backfills(Protocol):
             queue_backfill(
                 "klines",
                 {"symbols": symbols, "exchanges": exchanges, "intervals": intervals},
-                idempotency_key,
+                extras(mode, priority, dry_run, idempotency_key),
                 start_time=start_time,
                 end_time=end_time,
             )
         )
 
     def backfill_symbols(
-        self, exchanges: Sequence[str], *, idempotency_key: str | None = None
+        self,
+        exchanges: Sequence[str],
+        *,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue an update of what these exchanges list."""
-        return self._send(queue_backfill("symbols", {"exchanges": exchanges}, idempotency_key))
+        return self._send(
+            queue_backfill(
+                "symbols", {"exchanges": exchanges}, extras(mode, priority, dry_run, idempotency_key)
+            )
+        )
 
     def backfill_balances(
         self,
         accounts: Sequence[str],
         exchanges: Sequence[str] | None = None,
         *,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue a snapshot of what these configured accounts hold."""
         return self._send(
-            queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}, idempotency_key)
+            queue_backfill(
+                "balances",
+                {"accounts": accounts, "exchanges": exchanges},
+                extras(mode, priority, dry_run, idempotency_key),
+            )
         )
 
     def backfill_orders(
@@ -67,6 +92,9 @@ class Backfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of these accounts' orders, or of all configured ones of ``exchanges``.
@@ -80,7 +108,7 @@ class Backfills(Protocol):
                 exchanges,
                 symbols,
                 span=(start_time, end_time),
-                idempotency_key=idempotency_key,
+                extras=extras(mode, priority, dry_run, idempotency_key),
             )
         )
 
@@ -92,6 +120,9 @@ class Backfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of these accounts' fills, or of all configured ones of ``exchanges``.
@@ -105,7 +136,7 @@ class Backfills(Protocol):
                 exchanges,
                 symbols,
                 span=(start_time, end_time),
-                idempotency_key=idempotency_key,
+                extras=extras(mode, priority, dry_run, idempotency_key),
             )
         )
 
@@ -116,12 +147,19 @@ class Backfills(Protocol):
         *,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue the download of deposits, withdrawals and internal moves; accounts as for orders."""
         return self._send(
             queue_ledger_backfill(
-                "transfers", accounts, exchanges, span=(start_time, end_time), idempotency_key=idempotency_key
+                "transfers",
+                accounts,
+                exchanges,
+                span=(start_time, end_time),
+                extras=extras(mode, priority, dry_run, idempotency_key),
             )
         )
 
@@ -131,12 +169,18 @@ class Backfills(Protocol):
         exchanges: Sequence[str] | None = None,
         *,
         limit: int | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue a snapshot of order books with at most ``limit`` (1 to 1000, else 20) levels a side."""
         return self._send(
             queue_backfill(
-                "orderbook", {"symbols": symbols, "exchanges": exchanges}, idempotency_key, limit=limit
+                "orderbook",
+                {"symbols": symbols, "exchanges": exchanges},
+                extras(mode, priority, dry_run, idempotency_key),
+                limit=limit,
             )
         )
 
@@ -145,11 +189,18 @@ class Backfills(Protocol):
         symbols: Sequence[str] | None = None,
         exchanges: Sequence[str] | None = None,
         *,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """Queue a snapshot of tickers."""
         return self._send(
-            queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}, idempotency_key)
+            queue_backfill(
+                "ticker",
+                {"symbols": symbols, "exchanges": exchanges},
+                extras(mode, priority, dry_run, idempotency_key),
+            )
         )
 
 
@@ -166,6 +217,9 @@ class AsyncBackfills(Protocol):
         intervals: Sequence[str],
         start_time: Moment,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_klines."""
@@ -173,28 +227,45 @@ class AsyncBackfills(Protocol):
             queue_backfill(
                 "klines",
                 {"symbols": symbols, "exchanges": exchanges, "intervals": intervals},
-                idempotency_key,
+                extras(mode, priority, dry_run, idempotency_key),
                 start_time=start_time,
                 end_time=end_time,
             )
         )
 
     async def backfill_symbols(
-        self, exchanges: Sequence[str], *, idempotency_key: str | None = None
+        self,
+        exchanges: Sequence[str],
+        *,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_symbols."""
-        return await self._send(queue_backfill("symbols", {"exchanges": exchanges}, idempotency_key))
+        return await self._send(
+            queue_backfill(
+                "symbols", {"exchanges": exchanges}, extras(mode, priority, dry_run, idempotency_key)
+            )
+        )
 
     async def backfill_balances(
         self,
         accounts: Sequence[str],
         exchanges: Sequence[str] | None = None,
         *,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_balances."""
         return await self._send(
-            queue_backfill("balances", {"accounts": accounts, "exchanges": exchanges}, idempotency_key)
+            queue_backfill(
+                "balances",
+                {"accounts": accounts, "exchanges": exchanges},
+                extras(mode, priority, dry_run, idempotency_key),
+            )
         )
 
     async def backfill_orders(
@@ -205,6 +276,9 @@ class AsyncBackfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_orders."""
@@ -215,7 +289,7 @@ class AsyncBackfills(Protocol):
                 exchanges,
                 symbols,
                 span=(start_time, end_time),
-                idempotency_key=idempotency_key,
+                extras=extras(mode, priority, dry_run, idempotency_key),
             )
         )
 
@@ -227,6 +301,9 @@ class AsyncBackfills(Protocol):
         symbols: Sequence[str] | None = None,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_fills."""
@@ -237,7 +314,7 @@ class AsyncBackfills(Protocol):
                 exchanges,
                 symbols,
                 span=(start_time, end_time),
-                idempotency_key=idempotency_key,
+                extras=extras(mode, priority, dry_run, idempotency_key),
             )
         )
 
@@ -248,12 +325,19 @@ class AsyncBackfills(Protocol):
         *,
         start_time: Moment | None = None,
         end_time: Moment | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_transfers."""
         return await self._send(
             queue_ledger_backfill(
-                "transfers", accounts, exchanges, span=(start_time, end_time), idempotency_key=idempotency_key
+                "transfers",
+                accounts,
+                exchanges,
+                span=(start_time, end_time),
+                extras=extras(mode, priority, dry_run, idempotency_key),
             )
         )
 
@@ -263,12 +347,18 @@ class AsyncBackfills(Protocol):
         exchanges: Sequence[str] | None = None,
         *,
         limit: int | None = None,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_orderbook."""
         return await self._send(
             queue_backfill(
-                "orderbook", {"symbols": symbols, "exchanges": exchanges}, idempotency_key, limit=limit
+                "orderbook",
+                {"symbols": symbols, "exchanges": exchanges},
+                extras(mode, priority, dry_run, idempotency_key),
+                limit=limit,
             )
         )
 
@@ -277,9 +367,16 @@ class AsyncBackfills(Protocol):
         symbols: Sequence[str] | None = None,
         exchanges: Sequence[str] | None = None,
         *,
+        mode: Mode | None = None,
+        priority: int | None = None,
+        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> QueuedAnswer:
         """As DataHub.backfill_ticker."""
         return await self._send(
-            queue_backfill("ticker", {"symbols": symbols, "exchanges": exchanges}, idempotency_key)
+            queue_backfill(
+                "ticker",
+                {"symbols": symbols, "exchanges": exchanges},
+                extras(mode, priority, dry_run, idempotency_key),
+            )
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -11,17 +11,21 @@ import orjson
 
 from markethub.client.answers import (
     AccountPage,
+    AuditPage,
     ExecutionAnswer,
     ExecutionDetailAnswer,
     ExecutionPage,
     HolePage,
     JobAnswer,
     JobPage,
+    JobStatisticsAnswer,
     LimitPage,
     LogPage,
     QueuedAnswer,
     RecordPage,
     SeriesPage,
+    SubscriptionPage,
+    SubscriptionUpdateAnswer,
 )
 from markethub.client.failures import not_a_hub
 from markethub.domain.errors import InputError
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 _ARROW = "application/vnd.apache.arrow.stream"
 
 Answer = TypeVar("Answer")
+Mode = Literal["missing", "all", "failed"]
 Moment = str | datetime
 """ISO 8601 text, or a datetime; a naive one means UTC."""
 
@@ -52,10 +57,11 @@ class Call(Generic[Answer]):
     body: Mapping[str, Any] | None = None
     accept: str = "application/json"
     request_key: str | None = None
+    changes: bool = True
 
     @property
     def safe(self) -> bool:
-        return self.method == "GET" or self.request_key is not None
+        return self.method == "GET" or self.request_key is not None or not self.changes
 
     @property
     def headers(self) -> dict[str, str]:
@@ -63,22 +69,46 @@ class Call(Generic[Answer]):
         return {"Accept": self.accept, **named}
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What any backfill may be told besides; ``request_key`` is the caller's own name for it."""
+
+    fields: Mapping[str, str | int | bool | None]
+    request_key: str | None
+
+
+def extras(mode: Mode | None, priority: int | None, dry_run: bool, idempotency_key: str | None) -> Extras:
+    """Collect them; InputError for an ``idempotency_key`` that cannot be sent."""
+    return Extras(
+        {"mode": mode, "priority": priority, "dry_run": dry_run or None},
+        None if idempotency_key is None else check_request_key(idempotency_key),
+    )
+
+
 def queue_backfill(
     what: str,
     lists: Mapping[str, Sequence[str] | None],
-    idempotency_key: str | None,
+    extras: Extras,
     **fields: Moment | int | None,
 ) -> Call[QueuedAnswer]:
     """Queue a backfill of ``what``, as its path spells it; what is None is left out."""
-    request_key = None if idempotency_key is None else check_request_key(idempotency_key)
     body = _given(
         **{name: _listed(values, name) for name, values in lists.items()},
         **{
             name: _write_time(value) if isinstance(value, datetime) else value
             for name, value in fields.items()
         },
+        **extras.fields,
     )
-    return Call("POST", f"/api/v1/backfill/{what}", _read_json, body=body, request_key=request_key)
+    # A dry run changes nothing, so that it may be sent again as well.
+    return Call(
+        "POST",
+        f"/api/v1/backfill/{what}",
+        _read_json,
+        body=body,
+        request_key=extras.request_key,
+        changes=not extras.fields["dry_run"],
+    )
 
 
 def queue_ledger_backfill(
@@ -88,11 +118,11 @@ def queue_ledger_backfill(
     symbols: Sequence[str] | None = None,
     *,
     span: tuple[Moment | None, Moment | None],
-    idempotency_key: str | None,
+    extras: Extras,
 ) -> Call[QueuedAnswer]:
     """Queue a backfill of orders, fills or transfers from the start to the end of ``span``."""
     lists = {"accounts": accounts, "exchanges": exchanges, "symbols": symbols}
-    return queue_backfill(what, lists, idempotency_key, start_time=span[0], end_time=span[1])
+    return queue_backfill(what, lists, extras, start_time=span[0], end_time=span[1])
 
 
 def list_jobs(
@@ -137,6 +167,32 @@ def list_executions(
     return Call("GET", path, _read_json, query=query)
 
 
+def get_job_statistics(
+    job_id: str | int, *, since: Moment | None, until: Moment | None
+) -> Call[JobStatisticsAnswer]:
+    query = _given(since=_write_time(since), until=_write_time(until))
+    return Call("GET", f"{_job_path(job_id)}/statistics", _read_json, query=query)
+
+
+def export_executions(
+    *,
+    format_name: str,
+    job_id: str | int | None,
+    search: str | None,
+    before: Moment | None,
+    after: Moment | None,
+) -> Call[None]:
+    """Its answer is read as it comes, by who asked."""
+    query = _given(
+        job_id=None if job_id is None else str(job_id),
+        search=search,
+        before=_write_time(before),
+        after=_write_time(after),
+        format=format_name,
+    )
+    return Call("GET", "/api/v1/executions/export", lambda _response: None, query=query, accept="*/*")
+
+
 def list_logs(
     *,
     job_id: str | None,
@@ -159,6 +215,28 @@ def list_logs(
         order_desc=_write_bool(order_desc),
     )
     return Call("GET", "/api/v1/logs", _read_json, query=query)
+
+
+def list_audit(
+    *,
+    token: str | int | None,
+    action: str | None,
+    limit: int | None,
+    offset: int | None,
+    before: Moment | None,
+    after: Moment | None,
+    order_desc: bool | None,
+) -> Call[AuditPage]:
+    query = _given(
+        token=token,
+        action=action,
+        limit=limit,
+        offset=offset,
+        before=_write_time(before),
+        after=_write_time(after),
+        order_desc=_write_bool(order_desc),
+    )
+    return Call("GET", "/api/v1/audit", _read_json, query=query)
 
 
 def get_execution(
@@ -216,6 +294,34 @@ def request(
     method: str, path: str, query: Mapping[str, str | list[str]] | None, body: Mapping[str, Any] | None
 ) -> Call[dict[str, Any]]:
     return Call(method, path, _read_json, query=query or {}, body=body)
+
+
+def list_subscriptions(
+    *,
+    exchange: str | None,
+    search: str | None,
+    limit: int | None,
+    offset: int | None,
+    order_by: str | None,
+    order_desc: bool | None,
+) -> Call[SubscriptionPage]:
+    query = _given(
+        exchange=exchange,
+        search=search,
+        limit=limit,
+        offset=offset,
+        order_by=order_by,
+        order_desc=_write_bool(order_desc),
+    )
+    return Call("GET", "/api/v1/subscriptions", _read_json, query=query)
+
+
+def set_subscriptions(
+    exchange: str, *, symbols: Sequence[str] | None, rule: Mapping[str, Any] | None
+) -> Call[SubscriptionUpdateAnswer]:
+    body = _given(symbols=_listed(symbols, "symbols"), rule=None if rule is None else dict(rule))
+    path = f"/api/v1/subscriptions/{quote(exchange, safe='')}"
+    return Call("PUT", path, _read_json, body=body)
 
 
 def list_limits() -> Call[LimitPage]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -19,15 +19,18 @@ from markethub.client.answers import (
     QueuedAnswer,
     SeriesPage,
 )
+from markethub.client.audit import Audit
 from markethub.client.backfills import Backfills
 from markethub.client.calls import Call, Moment
 from markethub.client.connection import connection_options, request_options
 from markethub.client.discovery import Endpoint, find_endpoint
+from markethub.client.exports import Exports
 from markethub.client.failures import Attempts, error_of, unreachable
+from markethub.client.following import Following
 from markethub.client.frames import TableForm, convert_table
 from markethub.client.jobs import Jobs
 from markethub.client.records import RecordReader
-from markethub.client.waiting import Patience
+from markethub.client.subscriptions import Subscriptions
 from markethub.domain.errors import MarketHubError
 
 if TYPE_CHECKING:
@@ -36,17 +39,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Answer = TypeVar("Answer")
-Progress = Callable[[ExecutionDetailAnswer], None]
 
 
-class DataHub(Backfills, Jobs):
+class DataHub(Backfills, Jobs, Subscriptions, Audit, Following, Exports):
     """Talks to one MarketHub server; may be shared by threads.
 
     Without ``url`` and ``token`` it looks in ``MARKETHUB_URL`` and ``MARKETHUB_TOKEN``, then for a server on
     this machine. It connects at its first call, and after ``close`` at the next one. Every method raises the
     errors of ``markethub.domain.errors``; reading calls, and backfills with an ``idempotency_key``, are
     repeated a few times while the server is away, others never, since nobody could tell whether the first one
-    was carried out.
+    was carried out. ``timeout_s`` is how long the server may be silent, at most 5 s of it until it takes the
+    connection; an answer that keeps coming may take longer.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, timeout_s: float = 60.0) -> None:
@@ -115,24 +118,6 @@ class DataHub(Backfills, Jobs):
     def cancel_execution(self, execution_id: str | int) -> ExecutionAnswer:
         """Ask for an execution's end; what it stored stays."""
         return self._send(calls.cancel_execution(execution_id))
-
-    def wait(
-        self, trace_id: str | int, timeout: float | None = None, progress: Progress | None = None
-    ) -> ExecutionDetailAnswer:
-        """Return the execution once it has ended, however it ended: look at its ``status``.
-
-        ``progress`` is called with each state seen, the last one included. UnavailableError after ``timeout``
-        seconds; the execution itself goes on.
-        """
-        patience = Patience(trace_id, timeout)
-        while True:
-            seen = self.get_execution(trace_id)
-            if progress is not None:
-                progress(seen)
-            delay_s = patience.delay_s_after(seen)
-            if delay_s is None:
-                return seen
-            time.sleep(delay_s)
 
     @overload
     def klines(

@@ -3,7 +3,7 @@
 from typing import Protocol, TypeVar
 
 from markethub.client import calls
-from markethub.client.answers import ExecutionPage, JobAnswer, JobPage
+from markethub.client.answers import ExecutionPage, JobAnswer, JobPage, JobStatisticsAnswer
 from markethub.client.calls import Call, Moment
 
 Answer = TypeVar("Answer")
@@ -36,6 +36,15 @@ class Jobs(Protocol):
     def get_job(self, job_id: str | int) -> JobAnswer:
         """Return one job."""
         return self._send(calls.get_job(job_id))
+
+    def get_job_statistics(
+        self, job_id: str | int, since: Moment | None = None, until: Moment | None = None
+    ) -> JobStatisticsAnswer:
+        """Return what a job's ended executions did, added up by UTC days from that of ``since`` on.
+
+        Days that begin before ``until`` count, and executions whose rows were cleaned up.
+        """
+        return self._send(calls.get_job_statistics(job_id, since=since, until=until))
 
     def list_job_executions(
         self,
@@ -112,6 +121,12 @@ class AsyncJobs(Protocol):
     async def get_job(self, job_id: str | int) -> JobAnswer:
         """As DataHub.get_job."""
         return await self._send(calls.get_job(job_id))
+
+    async def get_job_statistics(
+        self, job_id: str | int, since: Moment | None = None, until: Moment | None = None
+    ) -> JobStatisticsAnswer:
+        """As DataHub.get_job_statistics."""
+        return await self._send(calls.get_job_statistics(job_id, since=since, until=until))
 
     async def list_job_executions(
         self,

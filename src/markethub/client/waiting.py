@@ -3,7 +3,7 @@
 import time
 
 from markethub.client.answers import ExecutionDetailAnswer
-from markethub.domain.errors import UnavailableError
+from markethub.domain.errors import ExecutionFailedError, UnavailableError
 from markethub.domain.execution import ExecutionStatus
 
 _FIRST_DELAY_S = 0.05
@@ -34,3 +34,11 @@ class Patience:
                 f"execution {self._trace_id} is still {seen['status']} after {self._timeout_s} s; it goes on"
             )
         return min(delay_s, left_s)
+
+
+def check_end(ended: ExecutionDetailAnswer) -> ExecutionDetailAnswer:
+    """Return it as it is; ExecutionFailedError unless it ended as SUCCESS."""
+    if ended["status"] != ExecutionStatus.SUCCESS:
+        reason = ended["error"] or ended["status"]
+        raise ExecutionFailedError(f"execution {ended['trace_id']} ended as {ended['status']}: {reason}")
+    return ended

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.engine import URL, make_url
@@ -118,6 +119,15 @@ async def open_database(url: str) -> Database:
         await database.close()
         raise
     return database
+
+
+def database_file(url: str) -> Path | None:
+    """The file behind an address; None when it is a server's, or none at all."""
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        return None
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
 def _backend(url: str) -> Backend:

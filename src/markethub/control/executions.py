@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, false, insert, or_, select
+from sqlalchemy import ColumnElement, Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from markethub.control.execution_tally import DAY_MS, TalliedFilter, count_by_day
 from markethub.control.listing import check_search, contains, fetch_page, ordering
 from markethub.control.schema import execution, job, started_or_created
+from markethub.control.timed_pages import TimedList, count_between, fetch_timed_page
 from markethub.control.values import decode_object, is_storable
 from markethub.domain.errors import NotFoundError
 from markethub.domain.execution import ExecutionStatus
@@ -22,6 +24,8 @@ SEARCH_WORDS = {
     "timeout": ExecutionStatus.TIMEOUT,
 }
 """Words that ``search`` takes for a status, beside its own spelling."""
+
+_TIME_FIELD = "started_at"
 
 ORDER_FIELDS: dict[str, ColumnElement[Any]] = {
     "id": execution.c.id,
@@ -88,7 +92,8 @@ class QueuedExecution:
     due_ms: int | None = None
 
 
-_SHOWN = select(*(execution.c[name] for name in Execution.__dataclass_fields__))
+SHOWN_EXECUTIONS = select(*(execution.c[name] for name in Execution.__dataclass_fields__))
+"""What an Execution is made of."""
 
 
 async def insert_executions(
@@ -130,7 +135,7 @@ async def insert_executions(
 
 async def get_execution(connection: AsyncConnection, execution_id: int) -> Execution:
     """The execution as it stands, with its progress; NotFoundError if there is none."""
-    row = (await connection.execute(_SHOWN.where(execution.c.id == execution_id))).one_or_none()
+    row = (await connection.execute(SHOWN_EXECUTIONS.where(execution.c.id == execution_id))).one_or_none()
     if row is None:
         raise NotFoundError(f"Execution not found: {execution_id}")
     return _execution(row)
@@ -140,7 +145,7 @@ async def find_by_trace(connection: AsyncConnection, trace_id: str) -> Execution
     """The execution of that trace id, or None."""
     if not is_storable(trace_id):
         return None
-    row = (await connection.execute(_SHOWN.where(execution.c.trace_id == trace_id))).one_or_none()
+    row = (await connection.execute(SHOWN_EXECUTIONS.where(execution.c.trace_id == trace_id))).one_or_none()
     return None if row is None else _execution(row)
 
 
@@ -162,30 +167,47 @@ async def list_executions(
     also a part of the job's name.
     ``after_ms <= started < before_ms``, where a queued one counts with its creation time.
     """
-    where: list[ColumnElement[bool]] = []
-    if job_id is not None:
-        where.append(execution.c.job_id == job_id)
+    either = None
     if search:
-        where.append(await _matches(connection, check_search(search), with_names=job_id is None))
-    if after_ms is not None:
-        where.append(started_or_created >= after_ms)
-    if before_ms is not None:
-        where.append(started_or_created < before_ms)
+        either = await read_search(connection, check_search(search), with_names=job_id is None)
+    rows = TalliedFilter(job_id, either)
+    where = rows.of_executions()
     order = ordering(ORDER_FIELDS, order_by, descending=order_desc, tie=execution.c.id)
-    rows, total = await fetch_page(connection, _SHOWN, where=where, order=order, limit=limit, offset=offset)
-    return [_execution(row) for row in rows], total
+    counts = await count_by_day(connection, rows)
+    listed = TimedList(SHOWN_EXECUTIONS, started_or_created, execution.c.id, where, DAY_MS, counts)
+    if order_by == _TIME_FIELD:
+        found, total = await fetch_timed_page(
+            connection,
+            listed,
+            after_ms=after_ms,
+            before_ms=before_ms,
+            limit=limit,
+            offset=offset,
+            order_desc=order_desc,
+        )
+    else:
+        total = await count_between(connection, listed, after_ms, before_ms)
+        where += [] if after_ms is None else [started_or_created >= after_ms]
+        where += [] if before_ms is None else [started_or_created < before_ms]
+        found, total = await fetch_page(
+            connection, SHOWN_EXECUTIONS, where=where, order=order, limit=limit, offset=offset, total=total
+        )
+    return [_execution(row) for row in found], total
 
 
-async def _matches(connection: AsyncConnection, search: str, *, with_names: bool) -> ColumnElement[bool]:
-    # Asked as equalities, which indexes answer: there are few statuses, and few jobs beside their executions.
+async def read_search(
+    connection: AsyncConnection, search: str, *, with_names: bool
+) -> tuple[frozenset[ExecutionStatus], frozenset[int]]:
+    """The statuses and the jobs that a search text stands for, as a TalliedFilter takes them.
+
+    There are few of them, beside the executions; and equalities are what indexes answer.
+    """
     word = SEARCH_WORDS.get(search.strip().lower())
-    statuses = [status.value for status in ExecutionStatus if search.upper() in status or status == word]
-    either = [execution.c.status.in_(statuses)] if statuses else []
-    if with_names:
-        named = await connection.execute(select(job.c.id).where(contains(job.c.name, search)))
-        if job_ids := list(named.scalars()):
-            either.append(execution.c.job_id.in_(job_ids))
-    return or_(false(), *either)
+    statuses = frozenset(status for status in ExecutionStatus if search.upper() in status or status == word)
+    if not with_names:
+        return statuses, frozenset()
+    named = await connection.execute(select(job.c.id).where(contains(job.c.name, search)))
+    return statuses, frozenset(named.scalars())
 
 
 def _execution(row: Row[Any]) -> Execution:

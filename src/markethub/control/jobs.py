@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,11 +25,13 @@ ORDER_FIELDS: dict[str, ColumnElement[Any]] = {
     "parameters": job.c.parameters,
     "timeout_seconds": job.c.timeout_seconds,
     "max_instances": job.c.max_instances,
-    "enabled": job.c.enabled,
+    "enabled": and_(job.c.enabled, not_(job.c.paused)),
     "last_run_at": job.c.last_run_ms,
     "next_run_at": job.c.next_run_ms,
     "created_at": job.c.created_ms,
     "updated_at": job.c.updated_ms,
+    "time_zone": job.c.time_zone,
+    "paused": job.c.paused,
 }
 """What ``order_by`` takes; a job's public ``id`` is its name."""
 
@@ -84,6 +86,11 @@ class Job:
     created_ms: int
     updated_ms: int
 
+    @property
+    def is_active(self) -> bool:
+        """Whether its schedule counts: the configuration has it, and nobody has paused it."""
+        return self.enabled and not self.paused
+
 
 async def ensure_jobs(connection: AsyncConnection, specs: Sequence[JobSpec], now_ms: int) -> dict[str, int]:
     """Make the stored jobs of these names equal to ``specs``; return their ids by name.
@@ -116,7 +123,7 @@ async def find_job(connection: AsyncConnection, name_or_id: str) -> Job | None:
     row = (await connection.execute(select(job).where(job.c.name == name_or_id))).one_or_none()
     if row is None and (number := parse_id(name_or_id)) is not None:
         row = (await connection.execute(select(job).where(job.c.id == number))).one_or_none()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 class JobKey(NamedTuple):
@@ -171,7 +178,7 @@ async def list_jobs(
     rows, total = await fetch_page(
         connection, select(job), where=where, order=order, limit=limit, offset=offset
     )
-    return [_job(row) for row in rows], total
+    return [job_of(row) for row in rows], total
 
 
 async def mark_run(connection: AsyncConnection, job_ids: set[int], now_ms: int) -> None:
@@ -199,5 +206,6 @@ def _columns(spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _job(row: Row[Any]) -> Job:
+def job_of(row: Row[Any]) -> Job:
+    """The job that a whole row of the table holds."""
     return Job(**{**row._asdict(), "parameters": decode_object(row.parameters)})

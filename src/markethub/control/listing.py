@@ -17,6 +17,8 @@ _OPPOSITES = {
     operators.nulls_last_op: operators.nulls_first_op,
 }
 
+_FEW_ROWS = 200
+
 
 def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     """Whether the column holds ``text`` anywhere, in any case; ``%`` and ``_`` mean themselves."""
@@ -54,23 +56,38 @@ async def fetch_page(
     order: Sequence[ColumnElement[Any]],
     limit: int,
     offset: int,
+    total: int | None = None,
 ) -> tuple[Sequence[Row[Any]], int]:
     """Rows ``offset`` to ``offset + limit`` of those that match, and how many match in all.
 
-    ``order`` decides between any two rows, each part said as ascending or descending.
+    ``order`` decides between any two rows, each part said as ascending or descending. ``total`` is given by
+    who knows it without counting.
     """
-    if limit < 1 or not 0 <= offset <= MAX_ID:
-        raise InputError(f"limit {limit} and offset {offset} must be at least 1 and 0")
+    check_window(limit, offset)
     source = statement.get_final_froms()[0]
-    total = (await connection.execute(select(func.count()).select_from(source).where(*where))).scalar_one()
+    if total is None:
+        counting = select(func.count()).select_from(source).where(*where)
+        total = (await connection.execute(counting)).scalar_one()
     if offset >= total:
         return [], total
     is_nearer_end = offset > total // 2  # rows that are skipped are read too: skip the fewer ones
     skipped = max(total - offset - limit, 0) if is_nearer_end else offset
-    ordered = statement.where(*where).order_by(*(map(_reverse, order) if is_nearer_end else order))
-    window = ordered.limit(min(limit, total - offset)).offset(skipped)
+    order = [_reverse(part) for part in order] if is_nearer_end else order
+    most = min(limit, total - offset)
+    if skipped <= _FEW_ROWS:
+        window = statement.where(*where).order_by(*order).limit(most).offset(skipped)
+    else:
+        # The index alone is read for what is skipped, the rows only for what is shown.
+        ids = select(source.c.id).where(*where).order_by(*order).limit(most).offset(skipped).subquery()
+        window = statement.join(ids, ids.c.id == source.c.id).order_by(*order)
     rows = (await connection.execute(window)).all()
     return (rows[::-1] if is_nearer_end else rows), total
+
+
+def check_window(limit: int, offset: int) -> None:
+    """InputError unless there can be such a window."""
+    if limit < 1 or not 0 <= offset <= MAX_ID:
+        raise InputError(f"limit {limit} and offset {offset} must be at least 1 and 0")
 
 
 def _reverse(order: ColumnElement[Any]) -> ColumnElement[Any]:

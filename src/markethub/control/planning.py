@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from markethub.control.schema import execution, pending_execution
+from markethub.control.statistics import EndedRun
 from markethub.control.values import decode_object, encode_object
 from markethub.domain.errors import ConflictError
 from markethub.domain.execution import LEGAL_MOVES, ExecutionStatus
@@ -29,6 +30,7 @@ class ExecutionState:
     parameters: str
     trace_id: str
     timeout_ms: int | None
+    created_ms: int
     started_ms: int | None
     deadline_ms: int | None
     worker_id: str | None
@@ -213,19 +215,25 @@ async def finish(
     now_ms: int,
     result: Mapping[str, Any],
     error: str | None,
-) -> None:
-    """Move a locked execution to a final status; ConflictError if that move is not legal."""
+) -> EndedRun:
+    """Move a locked execution to a final status; return what its job's statistics must be told of it.
+
+    ConflictError if that move is not legal.
+    """
     check_move(state.id, state.status, status)
+    duration_ms = None if state.started_ms is None else max(0, now_ms - state.started_ms)
     await _write(
         connection,
         state.id,
         status=status.value,
         completed_ms=now_ms,
-        duration_ms=None if state.started_ms is None else max(0, now_ms - state.started_ms),
+        duration_ms=duration_ms,
         lease_until_ms=None,
         result=encode_object(result, "result"),
         error=error,
     )
+    listed_ms = state.created_ms if state.started_ms is None else state.started_ms
+    return EndedRun(state.job_id, status, listed_ms, now_ms, duration_ms, state.counters)
 
 
 def check_move(execution_id: int, before: ExecutionStatus, after: ExecutionStatus) -> None:

@@ -113,15 +113,30 @@ pending_execution = execution.c.status == literal_column("'PENDING'")
 started_or_created = func.coalesce(execution.c.started_ms, execution.c.created_ms)
 """When an execution counts as begun in lists; one that has not started counts with its creation."""
 
-Index("ix_execution_started", started_or_created, execution.c.id)
-Index("ix_execution_job_started", execution.c.job_id, started_or_created, execution.c.id)
-Index("ix_execution_status_started", execution.c.status, started_or_created, execution.c.id)
+# PostgreSQL reads an index on an expression alone only if it holds the expression's columns as well.
+_OF_STARTED = ("started_ms", "created_ms")
+Index("ix_execution_started", started_or_created, execution.c.id, postgresql_include=_OF_STARTED)
+Index(
+    "ix_execution_job_started",
+    execution.c.job_id,
+    started_or_created,
+    execution.c.id,
+    postgresql_include=_OF_STARTED,
+)
+Index(
+    "ix_execution_status_started",
+    execution.c.status,
+    started_or_created,
+    execution.c.id,
+    postgresql_include=_OF_STARTED,
+)
 Index(
     "ix_execution_job_status_started",
     execution.c.job_id,
     execution.c.status,
     started_or_created,
     execution.c.id,
+    postgresql_include=_OF_STARTED,
 )
 _DUE = text("due_ms IS NOT NULL")
 # However clocks jump and however many processes look: a due run is stored once.
@@ -146,6 +161,7 @@ Index(
     "ix_execution_unfinished",
     execution.c.deadline_ms,
     execution.c.status,
+    execution.c.job_id,
     sqlite_where=_UNFINISHED,
     postgresql_where=_UNFINISHED,
 )
@@ -155,6 +171,17 @@ Index(
     execution.c.lease_until_ms,
     sqlite_where=_LEASED,
     postgresql_where=_LEASED,
+)
+
+# How many ended executions are stored, by the UTC day they began (as lists have it), job and status: see
+# ``log_tally``.
+execution_tally = Table(
+    "execution_tally",
+    metadata,
+    Column("day_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, primary_key=True),
+    Column("executions", BigInteger, nullable=False),
 )
 
 chunk = Table(
@@ -208,6 +235,28 @@ log = Table(
 Index("ix_log_timestamp", log.c.timestamp_ms, log.c.id)
 Index("ix_log_trace", log.c.trace_id, log.c.timestamp_ms, log.c.id)
 Index("ix_log_job", log.c.job_id, log.c.timestamp_ms, log.c.id)
+Index("ix_log_level", log.c.level, log.c.timestamp_ms, log.c.id)
+# In the order of writing: whoever follows an execution goes on after the last line it has.
+Index("ix_log_execution", log.c.execution_id, log.c.id)
+
+# How many lines there are by hour, job (0 for none) and level, of those up to the mark's id: to count ten
+# million of them, or to skip half of them, takes far longer than to read a page.
+log_tally = Table(
+    "log_tally",
+    metadata,
+    Column("hour_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("level", Text, primary_key=True),
+    Column("lines", BigInteger, nullable=False),
+)
+
+# One row: whoever changes the tally locks it first.
+log_mark = Table(
+    "log_mark",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tallied_id", BigInteger, nullable=False),
+)
 
 token = Table(
     "token",
@@ -220,6 +269,8 @@ token = Table(
     Column("expires_ms", BigInteger),
     Column("revoked_ms", BigInteger),
     Column("last_used_ms", BigInteger),
+    # of its own; null for what the settings say
+    Column("requests_per_minute", BigInteger),
     sqlite_autoincrement=True,
 )
 
@@ -247,14 +298,16 @@ subscription = Table(
     sqlite_autoincrement=True,
 )
 
-# How the symbols of an exchange were chosen: by name (rule is null) or by a rule. ``configured`` is what the
-# configuration last said: it counts again only when it says something else.
+# How the symbols of an exchange were chosen: by name (rule is null) or by a rule, which chose first when
+# resolved_ms is set. ``configured`` is what the configuration last said, null for nothing: it counts again
+# only when it says something else. ``source`` tells whose choice is in force.
 subscription_rule = Table(
     "subscription_rule",
     metadata,
     Column("exchange", Text, primary_key=True),
     Column("rule", Text),
     Column("configured", Text),
+    Column("source", Text, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     Column("resolved_ms", BigInteger),
 )
@@ -269,6 +322,8 @@ job_statistics = Table(
     Column("successes", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("timeouts", BigInteger, nullable=False),
+    # of those that had begun
+    Column("begun_runs", BigInteger, nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
     Column("processed", BigInteger, nullable=False),
     Column("inserted", BigInteger, nullable=False),
@@ -290,6 +345,15 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_audit_at", audit.c.at_ms, audit.c.id)
+
+# One row: the store of the process that works on this database.
+store_owner = Table(
+    "store_owner",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
 
 # What processes behind one address spend at the venues. Numbers count a venue's windows from 1970; a gate is
 # dated by the venue's clock.

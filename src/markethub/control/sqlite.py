@@ -37,6 +37,8 @@ class SqliteBackend:
             url.set(drivername="sqlite+aiosqlite"),
             pool_size=8,
             max_overflow=8,
+            # Each block ends its transaction itself; to roll back once more is a trip for nothing.
+            pool_reset_on_return=None,
             async_creator=lambda: connect(path),
         )
         event.listen(self.engine.sync_engine, "connect", _configure)

@@ -21,7 +21,7 @@ _USE_NOTED_EVERY_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A stored token; times in ms."""
+    """A stored token; times in ms. ``requests_per_minute`` is None where the settings say how many."""
 
     id: int
     name: str
@@ -30,13 +30,17 @@ class Token:
     expires_ms: int | None
     revoked_ms: int | None
     last_used_ms: int | None
+    requests_per_minute: int | None
     secret_sha256: str = field(repr=False)
 
     def accepts(self, secret: str, now_ms: int) -> bool:
         """Whether ``secret`` is this token's, and it is neither revoked nor expired."""
         matches = hmac.compare_digest(self.secret_sha256, _sha256(secret))
-        live = self.revoked_ms is None and (self.expires_ms is None or now_ms < self.expires_ms)
-        return matches and live
+        return matches and self.is_live(now_ms)
+
+    def is_live(self, now_ms: int) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked_ms is None and (self.expires_ms is None or now_ms < self.expires_ms)
 
 
 async def create_token(
@@ -46,6 +50,7 @@ async def create_token(
     scopes: Sequence[str],
     now_ms: int,
     expires_ms: int | None = None,
+    requests_per_minute: int | None = None,
 ) -> tuple[Token, str]:
     """Store a new token; return it and its full text ``mh_<id>_<secret>``, which cannot be had again.
 
@@ -58,6 +63,7 @@ async def create_token(
         "scopes": encode_json(list(scopes), "scopes"),
         "created_ms": now_ms,
         "expires_ms": expires_ms,
+        "requests_per_minute": requests_per_minute,
     }
     stored = (await connection.execute(insert(token).values(row).returning(*token.c))).one()
     return _token(stored), f"{_PREFIX}_{stored.id}_{secret}"

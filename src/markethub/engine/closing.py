@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from markethub.control.chunks import drop_open_chunks, failed_chunks
 from markethub.control.logs import NewLogLine
 from markethub.control.planning import ExecutionState, finish
+from markethub.control.statistics import EndedRun, add_ended_runs
 from markethub.control.values import clean_text
 from markethub.domain.execution import ExecutionStatus
 from markethub.engine.worklog import WorkContext, new_line
@@ -23,6 +24,20 @@ _MAX_REASON_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """A locked execution about to end; ``state`` counts what this transaction has settled.
+
+    Without ``status`` all its chunks have ended, and they say which it is. With one it ends whatever its
+    chunks do: the open ones are dropped, what is done stays counted.
+    """
+
+    state: ExecutionState
+    worker_id: str | None
+    status: ExecutionStatus | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """An execution that this transaction ended, and its last log line."""
 
@@ -31,39 +46,23 @@ class Closed:
     line: NewLogLine
 
 
-async def close_finished(
-    connection: AsyncConnection, state: ExecutionState, worker_id: str, now_ms: int
-) -> Closed:
-    """End a locked execution whose chunks have all ended: SUCCESS, or FAILURE if any of them failed."""
-    failures: list[tuple[str, str]] = []
-    error = None
-    if state.chunks_failed:
-        failures = await failed_chunks(connection, state.id, _MAX_FAILURES)
-        error = failure_text(failures, state.chunks_failed, state.chunks_total)
-    status = ExecutionStatus.SUCCESS if error is None else ExecutionStatus.FAILURE
-    return await _close(
-        connection, state, status, failures=failures, error=error, worker_id=worker_id, now_ms=now_ms
-    )
+async def close_executions(
+    connection: AsyncConnection, closings: Sequence[Closing], now_ms: int
+) -> list[Closed]:
+    """End these executions, and add them to their jobs' statistics. ConflictError if one had ended before.
 
-
-async def close_early(
-    connection: AsyncConnection,
-    state: ExecutionState,
-    status: ExecutionStatus,
-    error: str,
-    *,
-    worker_id: str | None,
-    now_ms: int,
-) -> Closed:
-    """End a locked execution whatever its chunks do: the open ones are dropped, what is done stays counted.
-
-    ConflictError if it has already ended.
+    A transaction ends all of its executions in one call, after it has locked what else it needs: see
+    ``add_ended_runs``.
     """
-    failures = await failed_chunks(connection, state.id, _MAX_FAILURES) if state.chunks_failed else []
-    closed = await _close(
-        connection, state, status, failures=failures, error=error, worker_id=worker_id, now_ms=now_ms
-    )
-    await drop_open_chunks(connection, state.id)
+    closed: list[Closed] = []
+    ended: list[EndedRun] = []
+    for closing in closings:
+        one, run = await _close(connection, closing, now_ms)
+        closed.append(one)
+        ended.append(run)
+        if closing.status is not None:
+            await drop_open_chunks(connection, one.execution_id)
+    await add_ended_runs(connection, ended)
     return closed
 
 
@@ -74,16 +73,14 @@ def failure_text(failures: Sequence[tuple[str, str]], failed: int, total: int) -
     return clean_text(f"{failed} of {total} chunks failed: {named}{more}", 10_000)
 
 
-async def _close(
-    connection: AsyncConnection,
-    state: ExecutionState,
-    status: ExecutionStatus,
-    *,
-    failures: Sequence[tuple[str, str]],
-    error: str | None,
-    worker_id: str | None,
-    now_ms: int,
-) -> Closed:
+async def _close(connection: AsyncConnection, closing: Closing, now_ms: int) -> tuple[Closed, EndedRun]:
+    state, status, error = closing.state, closing.status, closing.error
+    failures = await failed_chunks(connection, state.id, _MAX_FAILURES) if state.chunks_failed else []
+    if status is None:
+        status = ExecutionStatus.SUCCESS
+        if state.chunks_failed:
+            status = ExecutionStatus.FAILURE
+            error = failure_text(failures, state.chunks_failed, state.chunks_total)
     result: dict[str, Any] = {
         **state.counters,
         "chunks": {
@@ -95,11 +92,11 @@ async def _close(
     }
     if error is not None:
         result["error_message"] = error
-    await finish(connection, state, status, now_ms=now_ms, result=result, error=error)
-    context = WorkContext(state.trace_id, state.job_id, state.id, worker_id)
+    ended = await finish(connection, state, status, now_ms=now_ms, result=result, error=error)
+    context = WorkContext(state.trace_id, state.job_id, state.id, closing.worker_id)
     level = "INFO" if status is ExecutionStatus.SUCCESS else "ERROR"
     line = new_line(context, level, _last_words(state, status, error), now_ms)
-    return Closed(state.id, status, line)
+    return Closed(state.id, status, line), ended
 
 
 def _last_words(state: ExecutionState, status: ExecutionStatus, error: str | None) -> str:

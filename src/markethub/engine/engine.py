@@ -1,32 +1,30 @@
 """The engine: takes executions, runs them on handlers, and tells when they have ended."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from markethub.control.audit import Act, insert_audit
 from markethub.control.chunks import count_pending_chunks
 from markethub.control.database import Database
-from markethub.control.executions import Execution, QueuedExecution, get_execution, insert_executions
-from markethub.control.jobs import job_keys
+from markethub.control.executions import Execution, get_execution
 from markethub.control.logs import insert_logs
 from markethub.control.planning import count_unfinished, lock_executions
-from markethub.control.request_keys import insert_answer
-from markethub.control.values import encode_object, is_storable
-from markethub.domain.errors import ConflictError, InputError, MarketHubError, NotFoundError
+from markethub.domain.errors import ConflictError, MarketHubError, NotFoundError
 from markethub.domain.execution import ExecutionStatus
-from markethub.engine.closing import CANCELLED, close_early
+from markethub.engine.closing import CANCELLED, Closing, close_executions
 from markethub.engine.handler import Handler, NewExecution
 from markethub.engine.metrics import EngineMetrics, QueueDepth
-from markethub.engine.news import announce_closed, announce_work, parse_closed
+from markethub.engine.news import announce_closed, parse_closed
+from markethub.engine.queueing import Queued, check_request, queue_executions
 from markethub.engine.settings import EngineSettings
 from markethub.engine.worker import Worker
-from markethub.engine.worklog import WorkContext, emit, new_line
+from markethub.engine.worklog import emit
 from markethub.ports.clock import Clock
 
 _LISTEN_AGAIN_S = 1.0
-_MAX_PRIORITY = 1_000_000
 _log = structlog.get_logger("markethub.engine")
 
 
@@ -48,10 +46,18 @@ class Engine:
         self.metrics = EngineMetrics()
         self._database = database
         self._clock: Clock = clock or database.clock
+        self._handlers = dict(handlers)
         self._worker = Worker(
-            database, dict(handlers), self.settings, self._clock, self.metrics, on_closed=self._note_closed
+            database,
+            self._handlers,
+            self.settings,
+            self._clock,
+            self.metrics,
+            on_closed=self._note_closed,
+            on_news=self._tell_followers,
         )
         self._waiters: dict[int, set[asyncio.Event]] = {}
+        self._followers: dict[int, set[asyncio.Event]] = {}
         self._working: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._drained: asyncio.Task[None] | None = None
@@ -71,42 +77,19 @@ class Engine:
         """Store executions in one transaction, each with its first log line; return their ids in order."""
         if not requests:
             return []
-        texts = [_check(request) for request in requests]
+        for request in requests:  # before the database is asked for its lock
+            check_request(request)
         async with self._database.begin(durable=True) as connection:
-            now_ms = self._clock()
-            jobs = await job_keys(connection, {request.job_name for request in requests})
-            queued = [
-                QueuedExecution(
-                    job_id=jobs[request.job_name].id,
-                    job_name=request.job_name,
-                    handler=jobs[request.job_name].handler,
-                    due_ms=request.due_ms,
-                    parameters=text,
-                    trace_id=request.trace_id,
-                    priority=request.priority,
-                    timeout_ms=None if request.timeout_s is None else max(1, round(request.timeout_s * 1000)),
-                    retry_of=request.retry_of,
-                )
-                for request, text in zip(requests, texts, strict=True)
-            ]
-            ids = await insert_executions(connection, queued, now_ms)
-            await _keep_answers(connection, requests, ids, now_ms)
-            lines = [
-                new_line(
-                    WorkContext(request.trace_id, jobs[request.job_name].id, execution_id, None),
-                    "INFO",
-                    request.message,
-                    now_ms,
-                )
-                for request, execution_id in zip(requests, ids, strict=True)
-            ]
-            await insert_logs(connection, lines)
-            await announce_work(self._database, connection)
-        self.metrics.enqueued += len(ids)
-        for line in lines:
+            queued = await queue_executions(self._database, connection, requests, self._clock())
+        self.note_queued(queued)
+        return queued.ids
+
+    def note_queued(self, queued: Queued) -> None:
+        """Count and log what a committed transaction has queued, and begin to work on it."""
+        self.metrics.enqueued += len(queued.ids)
+        for line in queued.lines:
             emit(line)
         self.wake()
-        return ids
 
     async def start(self) -> None:
         """Begin to work; returns at once. ConflictError if it was started before."""
@@ -125,20 +108,23 @@ class Engine:
             self._drained = asyncio.create_task(self._drain(), name="engine drain")
         await asyncio.shield(self._drained)
 
-    async def cancel(self, execution_id: int) -> None:
+    async def cancel(self, execution_id: int, act: Act | None = None) -> None:
         """End an execution as FAILURE with the error ``cancelled``; its running chunks are cancelled.
 
-        What finished chunks have stored stays. NotFoundError, or ConflictError if it has already ended.
+        What finished chunks have stored stays. ``act`` says who wants it, for the audit. NotFoundError, or
+        ConflictError if it has already ended.
         """
         async with self._database.begin(durable=True) as connection:
             now_ms = self._clock()
             state = (await lock_executions(connection, [execution_id])).get(execution_id)
             if state is None:
                 raise NotFoundError(f"Execution not found: {execution_id}")
-            closed = await close_early(
-                connection, state, ExecutionStatus.FAILURE, CANCELLED, worker_id=None, now_ms=now_ms
-            )
+            closing = Closing(state, None, ExecutionStatus.FAILURE, CANCELLED)
+            (closed,) = await close_executions(connection, [closing], now_ms)
             await insert_logs(connection, [closed.line])
+            if act is not None:
+                noted = {"execution_id": execution_id}
+                await insert_audit(connection, act, state.trace_id, noted, now_ms)
             await announce_closed(self._database, connection, execution_id)
         emit(closed.line)
         self.metrics.finished[closed.status] += 1
@@ -168,9 +154,32 @@ class Engine:
             if not waiters:
                 self._waiters.pop(execution_id, None)
 
+    @contextmanager
+    def follow(self, execution_id: int) -> Iterator[asyncio.Event]:
+        """Yield an event that is set whenever something new of an execution is stored: progress, lines, its
+        end. What other processes store is not told, but for the end on PostgreSQL."""
+        news = asyncio.Event()
+        followers = self._followers.setdefault(execution_id, set())
+        followers.add(news)
+        try:
+            yield news
+        finally:
+            followers.discard(news)
+            if not followers:
+                self._followers.pop(execution_id, None)
+
     def wake(self) -> None:
         """Look for due work now instead of at the next poll."""
         self._worker.wake()
+
+    @property
+    def handlers(self) -> frozenset[str]:
+        """The categories and types of jobs that this process works on, as ``backfill_kline``."""
+        return frozenset(self._handlers)
+
+    def handler(self, name: str) -> Handler | None:
+        """What runs the jobs of that category and type, as ``backfill_kline``, in this process, if any."""
+        return self._handlers.get(name)
 
     async def queue_depth(self) -> QueueDepth:
         """What waits and runs at this moment."""
@@ -223,29 +232,10 @@ class Engine:
         for execution_id in execution_ids:
             for closed in self._waiters.get(execution_id, ()):
                 closed.set()
+        self._tell_followers(execution_ids)
 
-
-async def _keep_answers(
-    connection: AsyncConnection, requests: Sequence[NewExecution], ids: Sequence[int], now_ms: int
-) -> None:
-    for request, execution_id in zip(requests, ids, strict=True):
-        if (name := request.request_key) is not None:
-            await insert_answer(
-                connection,
-                name,
-                execution_id=execution_id,
-                trace_id=request.trace_id,
-                message=request.message,
-                now_ms=now_ms,
-            )
-
-
-def _check(request: NewExecution) -> str:
-    """The parameters as JSON text, once every field is known to be storable."""
-    if not is_storable(request.trace_id):
-        raise InputError(f"trace_id {request.trace_id!r} holds a character that cannot be stored")
-    if abs(request.priority) > _MAX_PRIORITY:
-        raise InputError(f"priority {request.priority} is not within ±{_MAX_PRIORITY}")
-    if request.timeout_s is not None and not 0 < request.timeout_s <= 10**9:
-        raise InputError(f"timeout_s {request.timeout_s} is not between 0 and 1000000000")
-    return encode_object(request.parameters, "parameters")
+    def _tell_followers(self, execution_ids: Collection[int]) -> None:
+        if self._followers:
+            for execution_id in execution_ids:
+                for news in self._followers.get(execution_id, ()):
+                    news.set()

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from markethub.control.audit import Act
 from markethub.control.request_keys import RequestKey
 
 Counters = Mapping[str, int]
@@ -19,6 +20,7 @@ class NewExecution:
     """A request to run a job once. ``message`` becomes its first log line, in the same transaction.
 
     So is ``request_key``, the caller's own name for the request, with the answer that belongs to it.
+    So is the audit row of ``act``, who asked for it; what nobody asked for, such as a due run, has none.
     ``retry_of`` is the id of the execution that this one runs again. ``due_ms`` is the moment of the job's
     schedule that it is for; each has one execution at most.
     """
@@ -32,6 +34,7 @@ class NewExecution:
     retry_of: int | None = None
     request_key: RequestKey | None = None
     due_ms: int | None = None
+    act: Act | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from markethub.control.chunks import expired_chunks, renew_chunks
 from markethub.control.database import Database
 from markethub.control.leases import expire_leases, leased_workers
+from markethub.control.log_tally import count_waiting_lines, find_settled_id, tally_lines
 from markethub.control.logs import insert_logs
 from markethub.control.planning import (
     expired_plannings,
@@ -13,9 +16,10 @@ from markethub.control.planning import (
     overdue_executions,
     renew_executions,
 )
+from markethub.domain.errors import UnavailableError
 from markethub.domain.execution import ExecutionStatus
 from markethub.engine.bench import Bench
-from markethub.engine.closing import close_early
+from markethub.engine.closing import Closing, close_executions
 from markethub.engine.identity import is_surely_dead
 from markethub.engine.moves import Ending
 from markethub.engine.news import announce
@@ -25,6 +29,11 @@ from markethub.ports.clock import Clock
 
 _SWEEP_LIMIT = 500
 _CLOCK_EVERY_S = 60.0
+# So few are counted one by one in a few milliseconds; so many hold SQLite's lock no longer than that either.
+_WAITING_LINES = 10_000
+_LINES_PER_TALLY = 20_000
+_TALLIES_PER_BEAT = 20
+_log = structlog.get_logger("markethub.engine")
 
 
 class Keeper:
@@ -49,10 +58,14 @@ class Keeper:
         self._clock_due_s = 0.0
 
     async def keep(self) -> None:
-        """Renew our leases, end what is overdue, and take back what dead workers held."""
+        """Renew our leases, end what is overdue, take back what dead workers held, and tally log lines."""
         await self._renew()
         await self._follow_clock()
         await self._expire_dead()
+        await self._sweep()
+        await self._tally()
+
+    async def _sweep(self) -> None:
         now_ms = self._clock()
         async with self._database.read() as connection:
             overdue = await overdue_executions(connection, now_ms, _SWEEP_LIMIT)
@@ -102,23 +115,39 @@ class Keeper:
             await self._database.synchronise_clock()
             self._clock_due_s = now_s + _CLOCK_EVERY_S
 
+    async def _tally(self) -> None:
+        async with self._database.read() as connection:
+            waiting = await count_waiting_lines(connection)
+        if waiting < _WAITING_LINES:
+            return
+        try:
+            async with self._database.begin() as connection:
+                settled_id = await find_settled_id(connection)
+        except UnavailableError as error:
+            # Nothing is lost by it: lists count a few more lines one by one until the next beat.
+            _log.debug("log lines cannot be tallied now", error=str(error))
+            return
+        for _ in range(_TALLIES_PER_BEAT):
+            async with self._database.begin() as connection:
+                if not await tally_lines(connection, settled_id, _LINES_PER_TALLY):
+                    return
+
     async def _end_overdue(self, execution_ids: Sequence[int]) -> None:
         settlement = Settlement()
         async with self._database.begin() as connection:
             now_ms = self._clock()
-            for state in (await lock_executions(connection, execution_ids)).values():
-                if state.status.is_final or state.deadline_ms is None or state.deadline_ms > now_ms:
-                    continue
-                closed = await close_early(
-                    connection,
+            settlement.closing = [
+                Closing(
                     state,
+                    self._settings.worker_id,
                     ExecutionStatus.TIMEOUT,
                     f"timed out after {(state.timeout_ms or 0) / 1000:g} s",
-                    worker_id=self._settings.worker_id,
-                    now_ms=now_ms,
                 )
-                settlement.closed.append(closed)
-                settlement.lines.append(closed.line)
+                for state in (await lock_executions(connection, execution_ids)).values()
+                if not state.status.is_final and state.deadline_ms is not None and state.deadline_ms <= now_ms
+            ]
+            settlement.closed = await close_executions(connection, settlement.closing, now_ms)
+            settlement.lines = [closed.line for closed in settlement.closed]
             await insert_logs(connection, settlement.lines)
             await announce(self._database, connection, settlement)
         self._on_settled(settlement)

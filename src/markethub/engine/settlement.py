@@ -23,7 +23,7 @@ from markethub.control.planning import (
     start_running,
 )
 from markethub.domain.execution import ChunkStatus, ExecutionStatus
-from markethub.engine.closing import Closed, close_early, close_finished
+from markethub.engine.closing import Closed, Closing, close_executions
 from markethub.engine.moves import Ending, Move, Verdict, next_move
 from markethub.engine.settings import EngineSettings
 from markethub.engine.worklog import WorkContext, new_line
@@ -73,6 +73,7 @@ End = ChunkEnd | PlanEnd
 class Settlement:
     """What one transaction settled; true only once it is committed."""
 
+    closing: list[Closing] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     lines: list[NewLogLine] = field(default_factory=list)
     delays_ms: list[int] = field(default_factory=list)
@@ -103,6 +104,7 @@ class Settler:
         chunk_ends = [end for end in ends if isinstance(end, ChunkEnd)]
         if chunk_ends:
             await self._settle_chunks(connection, chunk_ends, states, now_ms, settlement)
+        settlement.closed = await close_executions(connection, settlement.closing, now_ms)
         settlement.lines += [closed.line for closed in settlement.closed]
         return settlement
 
@@ -122,15 +124,8 @@ class Settler:
             await self._start(connection, end, state, now_ms, settlement)
         elif move.verdict is Verdict.FAILED:
             error = f"planning failed: {move.error}"
-            settlement.closed.append(
-                await close_early(
-                    connection,
-                    state,
-                    ExecutionStatus.FAILURE,
-                    error,
-                    worker_id=self._settings.worker_id,
-                    now_ms=now_ms,
-                )
+            settlement.closing.append(
+                Closing(state, self._settings.worker_id, ExecutionStatus.FAILURE, error)
             )
         else:
             await return_planning(
@@ -170,9 +165,7 @@ class Settler:
                 chunks_failed=failed,
                 counters=end.counters,
             )
-            settlement.closed.append(
-                await close_finished(connection, running, self._settings.worker_id, now_ms)
-            )
+            settlement.closing.append(Closing(running, self._settings.worker_id))
 
     async def _settle_chunks(
         self,
@@ -217,9 +210,7 @@ class Settler:
                 counters=state.counters,
             )
             if state.chunks_done + state.chunks_failed == state.chunks_total:
-                settlement.closed.append(
-                    await close_finished(connection, state, self._settings.worker_id, now_ms)
-                )
+                settlement.closing.append(Closing(state, self._settings.worker_id))
 
     def _move(self, end: End, attempts: int, crashes: int) -> Move:
         return next_move(

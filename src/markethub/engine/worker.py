@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -21,6 +21,7 @@ from markethub.domain.errors import MarketHubError
 from markethub.engine.bench import Bench
 from markethub.engine.handler import Handler
 from markethub.engine.keeper import Keeper
+from markethub.engine.loops import repeat
 from markethub.engine.metrics import EngineMetrics
 from markethub.engine.moves import Ending
 from markethub.engine.news import announce
@@ -30,8 +31,6 @@ from markethub.engine.worklog import LogBuffer, emit
 from markethub.ports.clock import Clock
 
 _ENDS_PER_TURN = 1_000
-_FIRST_PAUSE_S = 0.1
-_LAST_PAUSE_S = 5.0
 _FLUSH_PATIENCE_S = 5.0
 _CANCEL_PATIENCE_S = 5.0
 _log = structlog.get_logger("markethub.engine")
@@ -47,7 +46,8 @@ class Worker:
     """Claims, runs and settles work until it is drained.
 
     All its writing to the database happens in its own loops, never in the handlers' tasks, so cancelling a
-    handler cannot tear a transaction. ``on_closed`` is called with the ids of executions that ended.
+    handler cannot tear a transaction. ``on_closed`` is called with the ids of executions that ended,
+    ``on_news`` with those of which something new is stored.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Worker:
         metrics: EngineMetrics,
         *,
         on_closed: Callable[[Sequence[int]], None],
+        on_news: Callable[[Collection[int]], None],
     ) -> None:
         self._database = database
         self._handlers = handlers
@@ -66,6 +67,7 @@ class Worker:
         self._clock = clock
         self._metrics = metrics
         self._on_closed = on_closed
+        self._on_news = on_news
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._keep_soon = asyncio.Event()
@@ -86,8 +88,17 @@ class Worker:
         """Work until ``drain`` has ended."""
         self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._repeat(self._turn, self._wake, self._settings.poll_s))
-            loops.create_task(self._repeat(self._keeper.keep, self._keep_soon, self._settings.heartbeat_s))
+            loops.create_task(
+                repeat(self._turn, wake=self._wake, stopped=self._stopped, pause_s=self._settings.poll_s)
+            )
+            loops.create_task(
+                repeat(
+                    self._keeper.keep,
+                    wake=self._keep_soon,
+                    stopped=self._stopped,
+                    pause_s=self._settings.heartbeat_s,
+                )
+            )
 
     def wake(self) -> None:
         """Look for work now."""
@@ -121,26 +132,6 @@ class Worker:
         self._wake.set()
         self._keep_soon.set()
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]], wake: asyncio.Event, pause_s: float) -> None:
-        failures = 0
-        while not self._stopped.is_set():
-            wake.clear()
-            try:
-                await step()
-            except Exception as error:  # noqa: BLE001 - a loop that ended would leave executions open for ever
-                failures += 1
-                back_off_s = min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
-                _log.warning(
-                    "a step of the engine failed and is tried again",
-                    error=str(error) or type(error).__name__,
-                    again_in_s=back_off_s,
-                    exc_info=None if isinstance(error, MarketHubError) else error,
-                )
-                await _pause(self._stopped, back_off_s)
-            else:
-                failures = 0
-                await _pause(wake, pause_s)
-
     async def _turn(self) -> None:
         """Settle what ended, claim what is due, store the log: one transaction."""
         async with self._turning:
@@ -167,8 +158,16 @@ class Worker:
         for chunk in claimed.chunks:
             self._set_alarm(chunk.deadline_ms)
             self.bench.start_chunk(chunk)
+        self._tell_news(ends, lines, claimed)
         if self._ends or len(self.lines):
             self._wake.set()
+
+    def _tell_news(self, ends: Sequence[End], lines: Sequence[NewLogLine], claimed: _Claimed) -> None:
+        told = {end.execution_id for end in ends} | {plan.id for plan in claimed.plans}
+        told |= {chunk.execution_id for chunk in claimed.chunks}
+        told |= {line.execution_id for line in lines if line.execution_id is not None}
+        if told:
+            self._on_news(told)
 
     async def _settle_and_claim(
         self, ends: Sequence[End], lines: Sequence[NewLogLine]
@@ -287,11 +286,3 @@ class Worker:
     def _call_later(self, delay_s: float, call: Callable[[], None]) -> None:
         if self._loop is not None:
             self._loop.call_later(delay_s, call)
-
-
-async def _pause(event: asyncio.Event, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -19,11 +19,11 @@ _structured = structlog.get_logger("markethub.work")
 
 @dataclass(frozen=True, slots=True)
 class WorkContext:
-    """Whose work a line is about."""
+    """Whose work a line is about; of no execution where it tells why there is none."""
 
-    trace_id: str
+    trace_id: str | None
     job_id: int
-    execution_id: int
+    execution_id: int | None
     worker_id: str | None
 
 

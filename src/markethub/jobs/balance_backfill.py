@@ -1,11 +1,14 @@
 """The job ``backfill_balance``: what accounts hold at this moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markethub.domain.support import DataKind
 from markethub.domain.symbol import Account
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.jobs.accounts import AccountAccess
 from markethub.jobs.asking import asking
+from markethub.jobs.forecast import Forecast, foresee_snapshot
 from markethub.jobs.market_access import plan_per_venue
 from markethub.jobs.record_writing import RecordWriting
 from markethub.ports.clock import Clock
@@ -30,6 +33,11 @@ class BalanceBackfillHandler:
             for account in accounts
         ]
         return plan_per_venue(chunks, self.access.venues)
+
+    async def foresee(self, chunks: Sequence[NewChunk], log: WorkLog) -> list[Forecast]:  # noqa: ARG002
+        """The wallets of each account; how many assets they hold nobody knows before."""
+        venues = [self.access.venues[chunk.queue] for chunk in chunks]
+        return [foresee_snapshot(venue, DataKind.BALANCE, 1, None) for venue in venues]
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
         """Ask for the balances and store them with the claim that they are all: also of an empty account."""

@@ -3,27 +3,26 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from markethub.domain.errors import ArchiveError, ArchiveMissingError, SymbolNotListedError, VenueRefusedError
-from markethub.domain.span import Span, describe_spans, merge, span_or_none, subtract
+from markethub.domain.span import Span, describe_spans, span_or_none, subtract
 from markethub.domain.support import DataKind
 from markethub.domain.symbol import Series
 from markethub.domain.times import format_time
 from markethub.engine.handler import WorkLog
 from markethub.jobs.kline_claims import check_adjustment, vouched_spans
+from markethub.jobs.kline_paging import KlinePart, ask_parts, settled_claims
 from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import Clock
-from markethub.ports.store import Coverage, SeriesStore
-from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlinePage, KlineSource
-from markethub.tables.klines import cut_klines, missing_bars, open_times_ms
+from markethub.ports.store import SeriesStore
+from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlineSource
+from markethub.tables.klines import cut_klines, missing_bars
 from markethub.tables.rejects import Reject
 
-SETTLING_MS = 120_000
-"""A bar this young is stored but not yet claimed: the venue's database may lag its last trades, so the next
-run asks for it once more. Source: Binance Spot REST API, "Data sources"."""
 _PAGE_BARS = 1000  # what one question may cost at most; only used to choose the cheaper way to ask
 
 
@@ -40,13 +39,23 @@ class NoArchive:
         raise ArchiveMissingError(f"{file.path}: the venue has no archive")
 
 
+def files_inside(archive: KlineArchive, series: Series, gap: Span, now_ms: int) -> list[ArchiveFile]:
+    """The files worth taking for ``gap``, ascending: those that lie within it.
+
+    One that sticks out holds bars we have already: REST brings the few that are missing.
+    """
+    files = archive.files(series, gap, now_ms)
+    return [file for file in files if not subtract(file.span, [gap])]
+
+
 @dataclass(slots=True)
 class KlineFetch:
     """The way of one series from its venue into the store.
 
     Each page and file is stored as it comes, with its claim of coverage: a killed run fetches at most one
     page or file again. Bars that make no sense go to the quarantine, and their times stay uncovered: the next
-    run asks for them again. ``counters`` tells what reached the store and what was spent.
+    run asks for them again. ``counters`` tells what reached the store and what was spent. With ``again`` what
+    is covered is asked for as well, also by a second attempt.
     """
 
     series: Series
@@ -57,6 +66,7 @@ class KlineFetch:
     log: WorkLog
     quarantine: Quarantine
     counters: Counter[str] = field(default_factory=Counter)
+    again: bool = False
 
     async def fetch(self, span: Span) -> None:
         """Store every closed bar of ``span`` that is not covered yet: whole archive files, then REST.
@@ -91,7 +101,7 @@ class KlineFetch:
         return lost
 
     async def _fetch_both(self, span: Span) -> None:
-        for gap in await self._uncovered(span):
+        for gap in await self._gaps(span):
             cursor = gap.start_ms
             for file in self._files_inside(gap):
                 if before := span_or_none(cursor, file.span.start_ms):
@@ -115,7 +125,7 @@ class KlineFetch:
 
     async def _fetch_files(self, span: Span) -> list[Span]:
         """Store what archive files have of ``span``, and return what it still lacks."""
-        for gap in await self._uncovered(span):
+        for gap in await self._gaps(span):
             for file in self.archive.files(self.series, gap, self.clock()):
                 if not await self._keep_alone(file, gap):
                     await self._keep_parts_alone(file, gap)
@@ -136,14 +146,15 @@ class KlineFetch:
             return False
         return True
 
+    async def _gaps(self, span: Span) -> list[Span]:
+        return [span] if self.again else await self._uncovered(span)
+
     async def _uncovered(self, span: Span) -> list[Span]:
         claims = await asyncio.to_thread(self.store.covered, self.series, span)
         return subtract(span, vouched_spans(claims, self.source.label))
 
     def _files_inside(self, gap: Span) -> Sequence[ArchiveFile]:
-        files = self.archive.files(self.series, gap, self.clock())
-        # A file that sticks out holds bars we have already: REST brings the few that are missing.
-        return [file for file in files if not subtract(file.span, [gap])]
+        return files_inside(self.archive, self.series, gap, self.clock())
 
     async def _take(self, file: ArchiveFile, horizon_ms: int) -> int:
         """Store what ``file`` spans, from wherever it can be had; return where to go on."""
@@ -206,31 +217,23 @@ class KlineFetch:
         cursor = span.start_ms
         storing: asyncio.Task[None] | None = None
         try:
-            while cursor < span.end_ms:
-                page = await self.source.klines(self.series, Span(cursor, horizon_ms))
-                self.counters["rest_pages"] += 1
-                if page.covered is None:
-                    return horizon_ms  # by the venue's clock nothing has closed yet: the next run asks again
-                end_ms = page.covered.end_ms
-                if len(page.bars):
-                    first_ms = open_times_ms(page.bars)[0].as_py()
-                    end_ms = first_ms if first_ms >= span.end_ms else min(end_ms, span.end_ms)
-                part = Span(cursor, end_ms)
-                if storing is not None:
-                    await storing
-                # One page is written while the next is on its way.
-                storing = asyncio.create_task(self._store_page(page, part))
-                cursor = end_ms
-            return cursor
+            async with aclosing(ask_parts(self.source, self.series, span, horizon_ms)) as parts:
+                async for part in parts:
+                    self.counters["rest_pages"] += 1
+                    if storing is not None:
+                        await storing
+                    # One page is written while the next is on its way.
+                    storing = asyncio.create_task(self._store_part(part))
+                    cursor = part.span.end_ms
+            # By the venue's clock nothing has closed yet: the next run asks again.
+            return cursor if cursor >= span.end_ms else horizon_ms
         finally:
             if storing is not None:
                 await storing
 
-    async def _store_page(self, page: KlinePage, part: Span) -> None:
-        rejected = [reject for reject in page.rejected if reject.span.intersect(part)]
-        await self._keep_out(rejected, self.source.label)
-        spans = subtract(part, [reject.span for reject in rejected])
-        await self._store(cut_klines(page.bars, part), spans, self.source.label)
+    async def _store_part(self, part: KlinePart) -> None:
+        await self._keep_out(part.rejected, self.source.label)
+        await self._store(part.bars, part.vouched(), self.source.label)
 
     async def _keep_out(self, rejected: Sequence[Reject], source: str) -> None:
         await self.quarantine.keep(
@@ -238,10 +241,7 @@ class KlineFetch:
         )
 
     async def _store(self, bars: pa.Table, spans: Iterable[Span], source: str) -> None:
-        now_ms = self.clock()
-        settled_ms = self.series.interval.floor(now_ms - SETTLING_MS)
-        settled = (span_or_none(span.start_ms, min(span.end_ms, settled_ms)) for span in merge(spans))
-        claims = [Coverage(span, source, now_ms) for span in settled if span]
+        claims = settled_claims(self.series, spans, source, self.clock())
         # In a thread: it checks every row, and waits while the store's queue is full.
         written = await asyncio.to_thread(self.store.upsert, self.series, bars, claims)
         counts = await asyncio.wrap_future(written)

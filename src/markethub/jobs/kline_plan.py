@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
+from markethub.domain.backfill_mode import BackfillMode
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span, span_or_none, subtract
 from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import format_time, from_ms, parse_time, to_ms
 from markethub.engine.handler import NewChunk, Parameters
+from markethub.jobs.choice import WHAT_IS_MISSING, Choice
 
 LARGEST_CHUNK_BARS = 50_000
 _DAY_MS = 86_400_000
@@ -22,6 +24,7 @@ class KlineBackfill:
     symbols: tuple[Symbol, ...]
     intervals: tuple[Interval, ...]
     span: Span
+    choice: Choice = WHAT_IS_MISSING
 
     def to_parameters(self) -> dict[str, object]:
         """The JSON form that the execution row keeps and the API shows."""
@@ -31,6 +34,7 @@ class KlineBackfill:
             "intervals": [interval.value for interval in self.intervals],
             "start_time": format_time(self.span.start_ms),
             "end_time": format_time(self.span.end_ms),
+            **self.choice.to_parameters(),
         }
 
     @classmethod
@@ -40,26 +44,41 @@ class KlineBackfill:
             symbols=tuple(Symbol.parse(text) for text in parameters["symbols"]),
             intervals=tuple(Interval.parse(text) for text in parameters["intervals"]),
             span=Span(parse_time(parameters["start_time"]), parse_time(parameters["end_time"])),
+            choice=Choice.from_parameters(parameters),
         )
 
     def series(self) -> list[Series]:
         return [Series(symbol, interval) for symbol in self.symbols for interval in self.intervals]
 
+    def chosen_symbols(self) -> list[Symbol]:
+        """Those of which there is something to ask for."""
+        if self.choice.mode is not BackfillMode.FAILED:
+            return list(self.symbols)
+        return list(dict.fromkeys(one.symbol for one in self.series() if str(one) in self.choice.failed))
+
 
 @dataclass(frozen=True, slots=True)
 class KlineChunk:
-    """One series over one span on its interval's grid."""
+    """One series over one span on its interval's grid; ``again``: also what is stored is asked for."""
 
     series: Series
     span: Span
+    again: bool = False
 
     def to_parameters(self) -> dict[str, object]:
-        return {"series": str(self.series), "start_ms": self.span.start_ms, "end_ms": self.span.end_ms}
+        named: dict[str, object] = {
+            "series": str(self.series),
+            "start_ms": self.span.start_ms,
+            "end_ms": self.span.end_ms,
+        }
+        return {**named, "again": True} if self.again else named
 
     @classmethod
     def from_parameters(cls, parameters: Parameters) -> Self:
         return cls(
-            Series.parse(parameters["series"]), Span(int(parameters["start_ms"]), int(parameters["end_ms"]))
+            Series.parse(parameters["series"]),
+            Span(int(parameters["start_ms"]), int(parameters["end_ms"])),
+            parameters.get("again", False),
         )
 
 
@@ -106,24 +125,36 @@ def plan_chunks(
 ) -> list[NewChunk]:
     """The chunks that hold everything asked for, closed by now and not covered; none when nothing is missing.
 
+    Cut as by ``cut_chunks``.
+    """
+    missing: dict[Series, list[Span]] = {}
+    for series in backfill.series():
+        span = align(backfill.span, series.interval, now_ms)
+        missing[series] = subtract(span, covered.get(series, ())) if span else []
+    return cut_chunks(missing, unlisted, again=backfill.choice.asks_again)
+
+
+def cut_chunks(
+    missing: Mapping[Series, Sequence[Span]], unlisted: Iterable[Symbol] = (), *, again: bool = False
+) -> list[NewChunk]:
+    """The chunks that hold everything ``missing``, which is ascending: one a series and calendar unit.
+
     A symbol that the venue no longer lists becomes one chunk a series, since only its archive can be asked.
     """
     not_listed = frozenset(unlisted)
     named: list[tuple[str, KlineChunk]] = []
-    for series in backfill.series():
-        span = align(backfill.span, series.interval, now_ms)
-        missing = subtract(span, covered.get(series, ())) if span else []
-        if not missing:
+    for series, gaps in missing.items():
+        if not gaps:
             continue
-        hull = Span(missing[0].start_ms, missing[-1].end_ms)
+        hull = Span(gaps[0].start_ms, gaps[-1].end_ms)
         if series.symbol in not_listed:
-            named.append((str(series), KlineChunk(series, hull)))
+            named.append((str(series), KlineChunk(series, hull, again)))
             continue
         for name, unit in calendar_units(hull, series.interval):
-            inside = [part for gap in missing if (part := gap.intersect(unit))]
+            inside = [part for gap in gaps if (part := gap.intersect(unit))]
             if inside:
                 extent = Span(inside[0].start_ms, inside[-1].end_ms)
-                named.append((f"{series} {name}", KlineChunk(series, extent)))
+                named.append((f"{series} {name}", KlineChunk(series, extent, again)))
     # The further down its plan a chunk stands, the lower its priority: executions of equal priority share the
     # workers chunk by chunk, and a small one does not wait behind a large one.
     return [

@@ -8,9 +8,10 @@ from markethub.domain.errors import InputError
 from markethub.domain.span import Span, describe_spans, subtract
 from markethub.domain.support import DataKind
 from markethub.domain.times import format_time
-from markethub.engine.handler import Counters, Plan, RunningChunk, RunningExecution, WorkLog
+from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.jobs.accounts import AccountAccess
 from markethub.jobs.asking import asking, is_fresh
+from markethub.jobs.forecast import Forecast
 from markethub.jobs.ledger_plan import (
     LedgerBackfill,
     LedgerChunk,
@@ -22,6 +23,7 @@ from markethub.jobs.ledger_plan import (
 from markethub.jobs.quarantine import Quarantine
 from markethub.jobs.record_writing import NO_RECORDS, REST, RecordWriting
 from markethub.ports.clock import Clock
+from markethub.ports.costs import Cost
 from markethub.ports.records import RecordStore
 from markethub.ports.venue import AccountSource, LedgerPage
 from markethub.tables.catalog import TABLE_OF
@@ -49,33 +51,43 @@ class LedgerBackfillHandler:
         missing: dict[LedgerOwner, Sequence[Span]] = {}
         failures: dict[str, str] = {}
         for account in backfill.accounts:
+            owners = backfill.owners(account)
+            if not owners:
+                continue
             try:
                 source = await self.access.open(account)
                 reach_ms = source.reach_ms(self.kind, self.clock())
             except InputError as error:
                 failures[str(account)] = str(error)
                 continue
-            for owner in backfill.owners(account):
-                wanted = find_wanted(
-                    backfill.start_ms, backfill.end_ms, reach_ms, await self._covered(backfill, owner)
-                )
+            for owner in owners:
+                covered = await self._covered(backfill, owner)
+                wanted = find_wanted(backfill.start_ms, backfill.end_ms, reach_ms, covered)
                 missing[owner] = wanted.missing
+                if backfill.choice.asks_again:
+                    missing[owner] = find_wanted(backfill.start_ms, backfill.end_ms, reach_ms, ()).missing
                 if wanted.lost:
                     message = self._describe_lost(owner, wanted.lost, reach_ms)
                     log.warning(message)
-                    if not wanted.missing:
+                    if not missing[owner]:
                         failures[str(owner)] = message
         # Money moves seldom, and venues tell it for years: a month would be a question for nothing.
         unit = LedgerUnit.YEAR if self.kind is DataKind.TRANSFER else LedgerUnit.MONTH
-        return Plan(plan_ledger_chunks(missing, unit), NO_RECORDS, failures)
+        chunks = plan_ledger_chunks(missing, unit, again=backfill.choice.asks_again)
+        return Plan(chunks, NO_RECORDS, failures)
+
+    async def foresee(self, chunks: Sequence[NewChunk], log: WorkLog) -> list[Forecast]:  # noqa: ARG002
+        """The least that each chunk's gaps cost; how many rows they have nobody knows before."""
+        works = [LedgerChunk.from_parameters(chunk.parameters) for chunk in chunks]
+        return await asyncio.to_thread(lambda: [self._foresee(work) for work in works])
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
-        """Ask for what the chunk's span still lacks, and store each page as it comes."""
+        """Ask for what the chunk's span still lacks, or all of it where the plan says so; store each page as
+        it comes."""
         work = LedgerChunk.from_parameters(chunk.parameters)
         source = await self.access.open(work.owner.account)
         writing = RecordWriting(self.records, self.clock, chunk.counters)
-        claims = await asyncio.to_thread(self._claimed, work.owner, work.span)
-        for gap in reversed(subtract(work.span, claims)):
+        for gap in reversed(await asyncio.to_thread(self._gaps, work)):
             with asking(chunk.trace_id, is_fresh=is_fresh(gap, self.clock())):
                 await self._fetch(source, work.owner, gap, writing, log)
         log.info(f"{chunk.key}: {writing.describe()}")
@@ -115,7 +127,18 @@ class LedgerBackfillHandler:
 
     async def _covered(self, backfill: LedgerBackfill, owner: LedgerOwner) -> list[Span]:
         span = Span(_EPOCH_MS if backfill.start_ms is None else backfill.start_ms, backfill.end_ms)
-        return await asyncio.to_thread(self._claimed, owner, span)
+        claimed = await asyncio.to_thread(self._claimed, owner, span)
+        return [*claimed, *backfill.choice.left_out(str(owner), span)]
+
+    def _foresee(self, work: LedgerChunk) -> Forecast:
+        costs = self.access.venues[work.owner.account.venue].costs
+        cost = None
+        if costs is not None:
+            cost = sum((costs.ledger(self.kind, gap) for gap in self._gaps(work)), Cost())
+        return Forecast(work.span, cost=cost, is_least=True)
+
+    def _gaps(self, work: LedgerChunk) -> list[Span]:
+        return [work.span] if work.again else subtract(work.span, self._claimed(work.owner, work.span))
 
     def _claimed(self, owner: LedgerOwner, span: Span) -> list[Span]:
         """What is claimed for the owner itself, or for its whole account."""

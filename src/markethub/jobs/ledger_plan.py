@@ -6,11 +6,13 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Self
 
+from markethub.domain.backfill_mode import BackfillMode
 from markethub.domain.calendar import utc_months
 from markethub.domain.span import Span, span_or_none, subtract
 from markethub.domain.symbol import Account, Symbol
 from markethub.domain.times import format_time, from_ms, parse_time
 from markethub.engine.handler import NewChunk, Parameters
+from markethub.jobs.choice import WHAT_IS_MISSING, Choice
 
 
 class LedgerUnit(StrEnum):
@@ -49,6 +51,7 @@ class LedgerBackfill:
     roots: tuple[str, ...]
     start_ms: int | None
     end_ms: int
+    choice: Choice = WHAT_IS_MISSING
 
     def to_parameters(self) -> dict[str, object]:
         """The JSON form that the execution row keeps and the API shows."""
@@ -58,6 +61,7 @@ class LedgerBackfill:
             "symbols": list(self.roots),
             "start_time": None if self.start_ms is None else format_time(self.start_ms),
             "end_time": format_time(self.end_ms),
+            **self.choice.to_parameters(),
         }
 
     @classmethod
@@ -69,31 +73,39 @@ class LedgerBackfill:
             roots=tuple(parameters["symbols"]),
             start_ms=None if start is None else parse_time(start),
             end_ms=parse_time(parameters["end_time"]),
+            choice=Choice.from_parameters(parameters),
         )
 
     def owners(self, account: Account) -> list[LedgerOwner]:
-        return [LedgerOwner(account, root) for root in self.roots] or [LedgerOwner(account)]
+        """The owners of the account of which there is something to ask for."""
+        owners = [LedgerOwner(account, root) for root in self.roots] or [LedgerOwner(account)]
+        if self.choice.mode is not BackfillMode.FAILED:
+            return owners
+        return [owner for owner in owners if str(owner) in self.choice.failed]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerChunk:
-    """One account, or one instrument of it, over a span."""
+    """One account, or one instrument of it, over a span; ``again``: also what is claimed is asked for."""
 
     owner: LedgerOwner
     span: Span
+    again: bool = False
 
     def to_parameters(self) -> dict[str, object]:
-        return {
+        named: dict[str, object] = {
             "account": str(self.owner.account),
             "symbol": self.owner.root,
             "start_ms": self.span.start_ms,
             "end_ms": self.span.end_ms,
         }
+        return {**named, "again": True} if self.again else named
 
     @classmethod
     def from_parameters(cls, parameters: Parameters) -> Self:
         owner = LedgerOwner(Account.parse(parameters["account"]), parameters["symbol"])
-        return cls(owner, Span(int(parameters["start_ms"]), int(parameters["end_ms"])))
+        span = Span(int(parameters["start_ms"]), int(parameters["end_ms"]))
+        return cls(owner, span, parameters.get("again", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,10 @@ def find_wanted(start_ms: int | None, end_ms: int, reach_ms: int, covered: Seque
 
 
 def plan_ledger_chunks(
-    missing: Mapping[LedgerOwner, Sequence[Span]], unit: LedgerUnit = LedgerUnit.MONTH
+    missing: Mapping[LedgerOwner, Sequence[Span]],
+    unit: LedgerUnit = LedgerUnit.MONTH,
+    *,
+    again: bool = False,
 ) -> list[NewChunk]:
     """One chunk per owner and calendar unit that lacks something, the newest first."""
     named: list[tuple[str, str, LedgerChunk]] = []
@@ -128,7 +143,7 @@ def plan_ledger_chunks(
             inside = [part for span in spans if (part := span.intersect(extent))]
             if inside:
                 hull = Span(inside[0].start_ms, inside[-1].end_ms)
-                named.append((name, f"{owner} {name}", LedgerChunk(owner, hull)))
+                named.append((name, f"{owner} {name}", LedgerChunk(owner, hull, again)))
     # The newest is what somebody waits for; a stable sort keeps the owners in the order of the request.
     named.sort(key=lambda item: item[0], reverse=True)
     return [

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markethub.domain.support import DataKind
 from markethub.domain.symbol import Symbol
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.jobs.asking import asking
+from markethub.jobs.forecast import Forecast, foresee_snapshot
 from markethub.jobs.market_access import find_unlisted, market_of, plan_per_venue
 from markethub.jobs.record_writing import RecordWriting
 from markethub.ports.clock import Clock
@@ -39,6 +41,11 @@ class TickerBackfillHandler:
             for code, names in by_venue.items()
         ]
         return plan_per_venue(chunks, self.venues, unlisted)
+
+    async def foresee(self, chunks: Sequence[NewChunk], log: WorkLog) -> list[Forecast]:  # noqa: ARG002
+        """One row for each symbol, if all of them trade."""
+        sizes = [(chunk.queue, len(chunk.parameters["symbols"])) for chunk in chunks]
+        return [foresee_snapshot(self.venues[code], DataKind.TICKER, size, size) for code, size in sizes]
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
         """Ask for the tickers and store them; which symbols do not trade is said in the log."""
@@ -82,6 +89,13 @@ class OrderbookBackfillHandler:
             for index, symbol in enumerate(listed)
         ]
         return plan_per_venue(chunks, self.venues, unlisted)
+
+    async def foresee(self, chunks: Sequence[NewChunk], log: WorkLog) -> list[Forecast]:  # noqa: ARG002
+        """One row for each symbol."""
+        return [
+            foresee_snapshot(self.venues[chunk.queue], DataKind.ORDERBOOK, chunk.parameters["limit"], 1)
+            for chunk in chunks
+        ]
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
         """Ask for the book and store it."""

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from markethub.domain.errors import VenueProtocolError
+from markethub.domain.support import DataKind
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.jobs.asking import asking
+from markethub.jobs.forecast import Forecast, foresee_snapshot
 from markethub.jobs.listing_history import (
     ListingChanges,
     compare_listing,
@@ -45,6 +47,10 @@ class SymbolBackfillHandler:
         codes = execution.parameters["exchanges"]
         chunks = [NewChunk(key=code, queue=code, parameters={"exchange": code}) for code in codes]
         return plan_per_venue(chunks, self.venues)
+
+    async def foresee(self, chunks: Sequence[NewChunk], log: WorkLog) -> list[Forecast]:  # noqa: ARG002
+        """One listing each; how many instruments it has nobody knows before."""
+        return [foresee_snapshot(self.venues[chunk.queue], DataKind.SYMBOL, 1, None) for chunk in chunks]
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
         """Ask for the listing, compare, write the differences and the claim that it was seen."""

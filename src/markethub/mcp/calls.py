@@ -105,11 +105,21 @@ async def _answer_page(tool: Tool, call: str, wanted: dict[str, Any], ask: Ask, 
         return reply
     rows, total = reply.document["data"], reply.document["pagination"]["total"]
     offset = int(wanted.get("offset", 0))
-    kept = fit_rows(rows, room - _FRAME_BYTES, from_end=False)
-    document = dict(reply.document)
+    document, left = _fit_extras(reply.document, room - _FRAME_BYTES)
+    kept = fit_rows(rows, left, from_end=False)
     if len(kept) < len(rows):
         document["pagination"] = Pagination.of(total=total, limit=len(kept), offset=offset).model_dump()
     return Reply(reply.status, _frame_rows(call, document, kept, offset, total))
+
+
+def _fit_extras(document: Mapping[str, Any], room: int) -> tuple[dict[str, Any], int]:
+    """The document of a page, what it has beside rows and pagination cut to half the room; and what is left
+    of it for rows."""
+    extras = {name: value for name, value in document.items() if name not in ("data", "pagination")}
+    if not extras:
+        return dict(document), room
+    cut = shorten(extras, room // 2)
+    return {**document, **cut}, room - measure(cut)
 
 
 async def _answer_list(tool: Tool, call: str, wanted: dict[str, Any], ask: Ask, room: int) -> Reply:
@@ -160,8 +170,9 @@ def _build_question(tool: Tool, wanted: Mapping[str, Any]) -> Question:
     rest = {name: value for name, value in wanted.items() if name not in places}
     if tool.method == "GET":
         return Question(tool.method, path, {name: _spell(name, value) for name, value in rest.items()})
-    # A route that takes everything from its path has no body.
-    return Question(tool.method, path, body=None if places else rest)
+    # A POST that takes everything from its path has no body.
+    has_body = tool.method == "PUT" or not places
+    return Question(tool.method, path, body=rest if has_body else None)
 
 
 def _spell_place(name: str, value: object) -> str:

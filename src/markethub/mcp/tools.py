@@ -31,6 +31,8 @@ from markethub.wire.records import (
     TransferQuery,
 )
 from markethub.wire.series import SpanQuery
+from markethub.wire.statistics import StatisticsQuery
+from markethub.wire.subscriptions import SubscriptionQuery, SubscriptionRequest
 
 MOST_ROWS = 1000
 """Rows that one call of a tool reads at most where the API would allow more."""
@@ -65,7 +67,7 @@ class Tool:
     scope: str
     path: str
     shape: Shape
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST", "PUT"] = "GET"
     most_rows: int | None = None
     hidden: frozenset[str] = frozenset()
     is_destructive: bool = False
@@ -95,6 +97,12 @@ class JobExecutionQuery(ExecutionQuery):
     job_id: _JobId
 
 
+class JobStatisticsQuery(StatisticsQuery):
+    """Which job, and which UTC days of its executions' ends."""
+
+    job_id: _JobId
+
+
 class ExecutionChoice(RequestModel):
     """Which execution."""
 
@@ -105,6 +113,13 @@ class ExecutionProgressQuery(ChunkQuery):
     """Which execution, and which of its chunks to show, by key."""
 
     execution_id: _ExecutionId
+
+
+class SubscriptionChange(SubscriptionRequest):
+    """What to subscribe to on the exchange, instead of what is subscribed now: symbols by name, none for an
+    empty list, or what a rule chooses now and anew every day. Exactly one of symbols and rule."""
+
+    exchange: Annotated[Text, Field(description="an exchange's code such as `BNC`")]
 
 
 def _backfill(what: str, words: str, model: type[RequestModel]) -> Tool:
@@ -150,6 +165,14 @@ _BACKFILLS = (
 _WORK = (
     Tool("datahub_list_jobs", "List jobs.", JobQuery, "read:jobs", "/api/v1/jobs", Shape.PAGE),
     Tool("datahub_get_job", "Show one job.", JobChoice, "read:jobs", "/api/v1/jobs/{job_id}", Shape.ONE),
+    Tool(
+        "datahub_get_job_statistics",
+        "Add up what a job's ended executions did: runs, results, average duration, rows.",
+        JobStatisticsQuery,
+        "read:jobs",
+        "/api/v1/jobs/{job_id}/statistics",
+        Shape.ONE,
+    ),
     Tool(
         "datahub_list_job_executions",
         "List the executions of all jobs, newest first.",
@@ -200,6 +223,28 @@ _WORK = (
         "read:logs",
         "/api/v1/logs",
         Shape.PAGE,
+    ),
+)
+
+_SUBSCRIPTIONS = (
+    Tool(
+        "datahub_list_subscriptions",
+        "List the symbols that work without symbols of its own is about, and how they were chosen.",
+        SubscriptionQuery,
+        "read:data",
+        "/api/v1/subscriptions",
+        Shape.PAGE,
+        hidden=frozenset({"format"}),
+    ),
+    Tool(
+        "datahub_set_subscriptions",
+        "Replace the subscribed symbols of one exchange.",
+        SubscriptionChange,
+        "write:backfill",
+        "/api/v1/subscriptions/{exchange}",
+        Shape.ONE,
+        method="PUT",
+        is_destructive=True,
     ),
 )
 
@@ -255,5 +300,7 @@ _READS = (
     ),
 )
 
-TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in (*_BACKFILLS, *_WORK, *_READS)})
+TOOLS: Mapping[str, Tool] = MappingProxyType(
+    {tool.name: tool for tool in (*_BACKFILLS, *_WORK, *_SUBSCRIPTIONS, *_READS)}
+)
 """Every tool by its name, which is that of the client's method after ``datahub_``."""

@@ -11,6 +11,7 @@ from markethub.domain.span import Span
 from markethub.domain.support import DataKind
 from markethub.domain.symbol import Account, Series, Symbol
 from markethub.ports.budget import BudgetPool
+from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
 from markethub.tables.rejects import Reject
 
@@ -183,7 +184,7 @@ class VenueLimits:
 class Venue(Protocol):
     """One exchange as the application sees it; an adapter folder exports a factory of these.
 
-    ``sessions`` is None where trading never stops.
+    ``sessions`` is None where trading never stops, ``costs`` where nobody knows what questions cost.
     """
 
     code: str
@@ -193,6 +194,7 @@ class Venue(Protocol):
     kline_archive: KlineArchive | None
     market: MarketSource | None
     sessions: Sessions | None
+    costs: Costs | None
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:
         """The account's data, read with ``key``; no I/O. InputError where the venue has none for us."""

@@ -13,6 +13,7 @@ from markethub.domain.errors import ConflictError, NotFoundError
 from markethub.domain.execution import ChunkStatus, ExecutionStatus, new_trace_id
 from markethub.engine.handler import NewExecution
 from markethub.services.backfill import Queued
+from markethub.services.caller import name_act
 from markethub.services.hub import Hub
 from markethub.services.page import Page
 
@@ -94,6 +95,7 @@ async def retry_execution(hub: Hub, execution_id: str) -> Queued:
             priority=failed.priority,
             timeout_s=None if failed.timeout_ms is None else failed.timeout_ms / 1000,
             retry_of=failed.id,
+            act=name_act("execution.retry"),
         )
     )
     return Queued(number, trace_id, "queued", message)
@@ -102,7 +104,7 @@ async def retry_execution(hub: Hub, execution_id: str) -> Queued:
 async def cancel_execution(hub: Hub, execution_id: str) -> Execution:
     """Ask for an execution's end: it ends as FAILURE with the error ``cancelled``; what it stored stays."""
     found = await get_execution(hub, execution_id)
-    await hub.engine.cancel(found.id)
+    await hub.engine.cancel(found.id, name_act("execution.cancel"))
     return await get_execution(hub, execution_id)
 
 

@@ -45,6 +45,8 @@ async def check_health(hub: Hub) -> Health:
         problems.append(f"control database: {error}")
     if not hub.engine.is_working:
         problems.append("engine: not running")
+    if hub.scheduler is not None and not hub.scheduler.is_working:
+        problems.append("scheduler: not running")
     return Health(not problems, problems)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markethub.control.database import Database
 from markethub.domain.support import Support
 from markethub.engine.engine import Engine
+from markethub.engine.scheduler import Scheduler
 from markethub.ports.clock import Clock
 from markethub.ports.records import RecordStore
 from markethub.ports.store import SeriesStore
@@ -29,3 +30,5 @@ class Hub:
     """Rows one read may answer with; more is an InputError that says so."""
     backfill_timeout_s: float | None
     """How long a backfill may run before it ends as TIMEOUT; None for as long as it takes."""
+    scheduler: Scheduler | None = None
+    """What starts the jobs that are due; None where this process starts none."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from markethub.control import subscriptions
+from markethub.control.subscription_choices import list_choices
 from markethub.domain.errors import InputError
 from markethub.domain.span import Span
 from markethub.domain.support import DataKind, check_support, venues_with
@@ -70,10 +71,14 @@ async def resolve_symbols(
     venues = named or venues_with(kind, hub.support)
     async with hub.database.read() as connection:
         subscribed = await subscriptions.list_subscriptions(connection, venues)
+        choices = await list_choices(connection, venues)
     if not subscribed:
+        waiting = [choice.exchange for choice in choices if choice.rule and choice.resolved_ms is None]
+        why = f" (the rule of {', '.join(waiting)} waits for an answer of the exchange)" if waiting else ""
         raise InputError(
-            f"no symbol is subscribed on {', '.join(venues)}; "
-            "name symbols, or set [subscriptions] in the configuration"
+            f"no symbol is subscribed on {', '.join(venues)}{why}; name symbols, or subscribe to some with "
+            "PUT /api/v1/subscriptions/{exchange}, `markethub subscriptions set` or [subscriptions] in the "
+            "configuration"
         )
     return [one.symbol for one in subscribed]
 

@@ -1,25 +1,13 @@
 """Runs of jobs. Source: jobs_api, "All executions"."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from markethub.domain.execution import ChunkStatus, ExecutionStatus
 from markethub.wire.model import AnswerModel, RequestModel, SearchText, Text
-from markethub.wire.pagination import Limit, Offset, Pagination
-from markethub.wire.times import AnswerTime, OptionalRequestTime
-
-
-class ExecutionQuery(RequestModel):
-    """Which executions to list; ``search`` matches name and status, ``after``/``before`` are half-open."""
-
-    search: SearchText | None = None
-    limit: Limit = 50
-    offset: Offset = 0
-    order_by: Text = "started_at"
-    order_desc: bool = True
-    before: OptionalRequestTime = None
-    after: OptionalRequestTime = None
+from markethub.wire.pagination import Descending, Limit, Offset, Pagination
+from markethub.wire.times import LATER, AnswerTime, OptionalRequestTime
 
 
 class Execution(AnswerModel):
@@ -38,6 +26,45 @@ class Execution(AnswerModel):
     worker_id: str | None
     parameters_snapshot: dict[str, Any]
     created_at: AnswerTime
+
+
+class ExecutionQuery(RequestModel):
+    """Which executions to list; ``search`` matches name and status, ``after``/``before`` are half-open."""
+
+    search: Annotated[
+        SearchText | None,
+        Field(description="part of a job's name or a status, or a word for statuses", examples=["failed"]),
+    ] = None
+    limit: Limit = 50
+    offset: Offset = 0
+    order_by: Annotated[
+        Text,
+        Field(description="a field of the answer", json_schema_extra={"enum": [*Execution.model_fields]}),
+    ] = "started_at"
+    order_desc: Descending = True
+    before: Annotated[OptionalRequestTime, Field(description="begun before this", examples=[LATER])] = None
+    after: Annotated[OptionalRequestTime, Field(description="begun at this time or later")] = None
+
+
+ExportFormat = Literal["jsonl", "parquet"]
+
+
+class ExecutionExportQuery(RequestModel):
+    """Which executions to export, and how to write them; without ``format`` the Accept header decides."""
+
+    job_id: Annotated[
+        Text | None, Field(description="only of this job, by name or numeric id", examples=["sync_klines_1h"])
+    ] = None
+    search: Annotated[
+        SearchText | None,
+        Field(description="part of a job's name or a status, or a word for statuses", examples=["failed"]),
+    ] = None
+    before: Annotated[OptionalRequestTime, Field(description="begun before this", examples=[LATER])] = None
+    after: Annotated[OptionalRequestTime, Field(description="begun at this time or later")] = None
+    format: Annotated[
+        ExportFormat | None,
+        Field(description="how to write them; the `Accept` header decides when left out", examples=["jsonl"]),
+    ] = None
 
 
 class ExecutionList(AnswerModel):

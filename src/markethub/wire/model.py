@@ -2,7 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
 
 from markethub.domain.errors import InputError
 
@@ -35,6 +42,14 @@ def _refuse_nul(text: str) -> str:
         raise ValueError("must not hold a NUL character")
     return text
 
+
+def _read_whole(value: object) -> object:
+    # JSON has one kind of number: 20.0 is as whole as 20, and some programs write nothing else.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+READ_WHOLE = BeforeValidator(_read_whole)
+"""Stands behind the bounds of a strict whole number of a JSON body."""
 
 SearchText = Annotated[str, StringConstraints(max_length=200), AfterValidator(_refuse_nul)]
 """A text to search for; an empty one is the same as none."""

@@ -11,6 +11,8 @@ Limit = Annotated[int, Field(ge=1, le=1000, description="rows to return, 1 to 10
 # Above 2**53 a JSON number is not exact for every reader.
 Offset = Annotated[int, Field(ge=0, le=2**53, description="rows to skip")]
 
+Descending = Annotated[bool, Field(description="the last first")]
+
 
 class Pagination(AnswerModel):
     """Where a window of ``page_size`` rows lies in a list of ``total``; pages count from 1."""

@@ -4,30 +4,42 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from markethub.wire.model import AnswerModel, RequestModel, Text
-from markethub.wire.times import AnswerTime, OptionalRequestTime
+from markethub.wire.model import AnswerModel, RequestModel
+from markethub.wire.names import InstrumentName, IntervalName
+from markethub.wire.times import LATER, AnswerTime, OptionalRequestTime
 
 TableFormat = Literal["json", "arrow", "parquet", "csv"]
 
+Format = Annotated[
+    TableFormat | None,
+    Field(description="how to write the rows; the `Accept` header decides when left out", examples=["arrow"]),
+]
+
 RowLimit = Annotated[
-    int, Field(ge=1, le=2**53, description="with start: the first rows; without: the newest rows before end")
+    int | None,
+    Field(
+        ge=1,
+        le=2**53,
+        description="with start: the first rows; without: the newest rows before end",
+        examples=[500],
+    ),
 ]
 
 
 class SpanQuery(RequestModel):
     """One series, and the half-open range of open times asked for."""
 
-    symbol: Text
-    interval: Text
-    start: OptionalRequestTime = None
-    end: OptionalRequestTime = None
+    symbol: Annotated[InstrumentName, Field(description="a name such as `BTC_USDT.BNC`")]
+    interval: Annotated[IntervalName, Field(description="the bars' width")]
+    start: Annotated[OptionalRequestTime, Field(description="the first open time")] = None
+    end: Annotated[OptionalRequestTime, Field(description="open times before this", examples=[LATER])] = None
 
 
 class KlineQuery(SpanQuery):
     """Which bars to read, and how to write them; without ``format`` the Accept header decides."""
 
-    limit: RowLimit | None = None
-    format: TableFormat | None = None
+    limit: RowLimit = None
+    format: Format = None
 
 
 class Series(AnswerModel):

@@ -22,6 +22,9 @@ def _read_optional_time(value: object, info: ValidationInfo) -> int | None:
     return None if value is None else _read_time(value, info)
 
 
+LATER = "2026-01-15T00:00:00Z"
+"""What an example's range ends with."""
+
 _DATE_TIME = {"type": "string", "format": "date-time", "examples": ["2026-01-01T00:00:00Z"]}
 
 RequestTime = Annotated[int, BeforeValidator(_read_time), WithJsonSchema(_DATE_TIME)]

@@ -8,15 +8,19 @@ from markethub.cli.options import (
     AsJson,
     ConfigFile,
     DataDir,
+    DryRun,
     HubUrl,
+    Mode,
     NoWait,
+    Priority,
     SomeAccounts,
     SomeExchanges,
     check_account,
     check_root,
     check_time,
 )
-from markethub.cli.queued import run_backfill
+from markethub.cli.queued import name_extras, run_backfill
+from markethub.domain.backfill_mode import BackfillMode
 
 RootSymbols = Annotated[
     list[str] | None,
@@ -53,6 +57,9 @@ def backfill_balances(
         list[str],
         typer.Option(metavar="ACCOUNT", parser=check_account, help="Such as OKX_MM01; may be repeated."),
     ],
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -61,7 +68,7 @@ def backfill_balances(
 ) -> None:
     """Take a snapshot of what configured accounts hold."""
     run_backfill(
-        lambda hub: hub.backfill_balances(account),
+        lambda hub: hub.backfill_balances(account, **name_extras(mode, priority, dry_run)),
         no_wait=no_wait,
         as_json=as_json,
         url=url,
@@ -77,6 +84,9 @@ def backfill_orders(
     symbol: RootSymbols = None,
     start: Start = None,
     end: End = None,
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -87,7 +97,12 @@ def backfill_orders(
     _require(account, exchange)
     run_backfill(
         lambda hub: hub.backfill_orders(
-            account or None, exchange or None, symbols=symbol or None, start_time=start, end_time=end
+            account or None,
+            exchange or None,
+            symbols=symbol or None,
+            start_time=start,
+            end_time=end,
+            **name_extras(mode, priority, dry_run),
         ),
         no_wait=no_wait,
         as_json=as_json,
@@ -104,6 +119,9 @@ def backfill_fills(
     symbol: RootSymbols = None,
     start: Start = None,
     end: End = None,
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -114,7 +132,12 @@ def backfill_fills(
     _require(account, exchange)
     run_backfill(
         lambda hub: hub.backfill_fills(
-            account or None, exchange or None, symbols=symbol or None, start_time=start, end_time=end
+            account or None,
+            exchange or None,
+            symbols=symbol or None,
+            start_time=start,
+            end_time=end,
+            **name_extras(mode, priority, dry_run),
         ),
         no_wait=no_wait,
         as_json=as_json,
@@ -130,6 +153,9 @@ def backfill_transfers(
     exchange: SomeExchanges = None,
     start: Start = None,
     end: End = None,
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -139,7 +165,13 @@ def backfill_transfers(
     """Fetch the deposits, withdrawals and internal moves of configured accounts."""
     _require(account, exchange)
     run_backfill(
-        lambda hub: hub.backfill_transfers(account or None, exchange or None, start_time=start, end_time=end),
+        lambda hub: hub.backfill_transfers(
+            account or None,
+            exchange or None,
+            start_time=start,
+            end_time=end,
+            **name_extras(mode, priority, dry_run),
+        ),
         no_wait=no_wait,
         as_json=as_json,
         url=url,

@@ -8,13 +8,17 @@ from markethub.cli.options import (
     AsJson,
     ConfigFile,
     DataDir,
+    DryRun,
     HubUrl,
+    Mode,
     NoWait,
+    Priority,
     SomeExchanges,
     SomeSymbols,
     check_time,
 )
-from markethub.cli.queued import run_backfill
+from markethub.cli.queued import name_extras, run_backfill
+from markethub.domain.backfill_mode import BackfillMode
 from markethub.domain.interval import Interval
 
 
@@ -35,6 +39,9 @@ def backfill_klines(
         str | None,
         typer.Option(metavar="TIME", parser=check_time, help="Bars that open before it [default: now]"),
     ] = None,
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -55,6 +62,7 @@ def backfill_klines(
             intervals=[width.value for width in interval],
             start_time=start,
             end_time=end,
+            **name_extras(mode, priority, dry_run),
         ),
         no_wait=no_wait,
         as_json=as_json,
@@ -69,6 +77,9 @@ def backfill_symbols(
     exchange: Annotated[
         list[str], typer.Option(metavar="EXCHANGE", help="Whose listing, such as BNC; may be repeated.")
     ],
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -77,7 +88,7 @@ def backfill_symbols(
 ) -> None:
     """Update what exchanges list: new instruments, changed ones, and those that are gone."""
     run_backfill(
-        lambda hub: hub.backfill_symbols(exchange),
+        lambda hub: hub.backfill_symbols(exchange, **name_extras(mode, priority, dry_run)),
         no_wait=no_wait,
         as_json=as_json,
         url=url,
@@ -90,6 +101,9 @@ def backfill_ticker(
     *,
     symbol: SomeSymbols = None,
     exchange: SomeExchanges = None,
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -99,7 +113,9 @@ def backfill_ticker(
     """Take a snapshot of tickers."""
     _require(symbol, exchange)
     run_backfill(
-        lambda hub: hub.backfill_ticker(symbol or None, exchange or None),
+        lambda hub: hub.backfill_ticker(
+            symbol or None, exchange or None, **name_extras(mode, priority, dry_run)
+        ),
         no_wait=no_wait,
         as_json=as_json,
         url=url,
@@ -113,6 +129,9 @@ def backfill_orderbook(
     symbol: SomeSymbols = None,
     exchange: SomeExchanges = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Levels a side.")] = 20,
+    mode: Mode = BackfillMode.MISSING,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     no_wait: NoWait = False,
     as_json: AsJson = False,
     url: HubUrl = None,
@@ -122,7 +141,9 @@ def backfill_orderbook(
     """Take a snapshot of order books."""
     _require(symbol, exchange)
     run_backfill(
-        lambda hub: hub.backfill_orderbook(symbol or None, exchange or None, limit=limit),
+        lambda hub: hub.backfill_orderbook(
+            symbol or None, exchange or None, limit=limit, **name_extras(mode, priority, dry_run)
+        ),
         no_wait=no_wait,
         as_json=as_json,
         url=url,

@@ -1,21 +1,35 @@
 """``markethub executions``."""
 
+import sys
 import typing
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from markethub.cli.connection import connect
 from markethub.cli.durations import format_duration
+from markethub.cli.exporting import show_export
 from markethub.cli.options import AsJson, ConfigFile, DataDir, HubUrl, NoWait, check_time
 from markethub.cli.output import Cell, note, print_json, print_table, say
 from markethub.cli.queued import run_backfill
+from markethub.cli.watching import watch_events
+from markethub.domain.errors import InputError
 from markethub.domain.execution import ChunkStatus
 
 if typing.TYPE_CHECKING:
     from markethub.client.answers import ExecutionAnswer, ExecutionDetailAnswer, ExecutionPage
 
 app = typer.Typer(help="Look at what runs and ran, stop it, or run it again.", no_args_is_help=True)
+
+
+class ExportFormat(StrEnum):
+    """How exported executions are written."""
+
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
 
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="An execution's id or trace id.")]
 _ERROR_CHARACTERS = 80
@@ -80,6 +94,77 @@ def show_execution(
         _print_chunks(found)
     else:
         print_table(("field", "value"), _detail_rows(found))
+
+
+@app.command("watch")
+def watch_execution(
+    *,
+    execution_id: ExecutionId,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each event as a line of JSON, for programs.")
+    ] = False,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the log of an execution as it grows, and show how it gets on, until it has ended.
+
+    Ends with 0 when it ended as SUCCESS, else with 1.
+    """
+    with connect(url, config, data_dir) as hub:
+        watch_events(hub.events(execution_id), execution_id, as_json=as_json)
+
+
+@app.command("export")
+def export_executions(
+    *,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout; it is replaced.")
+    ] = None,
+    format_name: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="[default: parquet for a file of that name, else jsonl]"),
+    ] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Only of this job, by name or id.")] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(help="Part of a job's name or status, or queued, running, completed, failed, timeout."),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="TIME", parser=check_time, help="Only from this time on.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="TIME", parser=check_time, help="Only from before this time.")
+    ] = None,
+    url: HubUrl = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the history of executions, in the order they were queued, as JSON lines or Parquet.
+
+    Cleanup jobs delete old executions: what shall be kept for longer is exported before.
+    """
+    is_parquet = output is not None and output.suffix == ".parquet"
+    chosen = format_name or (ExportFormat.PARQUET if is_parquet else ExportFormat.JSONL)
+    if output is None and chosen is ExportFormat.PARQUET:
+        raise typer.BadParameter("Parquet needs a file: give --output FILE")
+    with connect(url, config, data_dir) as hub, show_export() as show:
+        try:
+            exported = hub.export_executions(
+                output or sys.stdout.buffer,
+                format=chosen.value,
+                job_id=job,
+                search=search,
+                after=after,
+                before=before,
+                progress=show,
+            )
+        except BrokenPipeError:
+            raise  # whoever read has had enough
+        except OSError as error:
+            raise InputError(f"cannot write {output or 'to stdout'}: {error.strerror or error}") from error
+    if output is not None:
+        note(f"{exported.total_rows} executions, {exported.size_bytes} bytes, in {output}")
 
 
 @app.command("retry")

@@ -1,5 +1,12 @@
-"""``markethub jobs``."""
+"""``markethub jobs``.
 
+What changes something goes straight to the control database: whoever owns the data folder owns the hub, and
+the API only reads.
+"""
+
+# ruff: noqa: PLC0415 - what is slow to import waits for the command that needs it
+
+import asyncio
 import typing
 from typing import Annotated
 
@@ -7,14 +14,19 @@ import orjson
 import typer
 
 from markethub.cli.commands.executions import print_executions
-from markethub.cli.connection import connect
+from markethub.cli.connection import connect, open_control, read_settings
+from markethub.cli.durations import format_duration
 from markethub.cli.options import AsJson, ConfigFile, DataDir, HubUrl, check_time
-from markethub.cli.output import Cell, print_json, print_table
+from markethub.cli.output import Cell, note, print_json, print_table, say
+from markethub.cli.queued import watch_to_end
+from markethub.domain.times import format_time
 
 if typing.TYPE_CHECKING:
-    from markethub.client.answers import JobAnswer
+    from markethub.client.answers import JobAnswer, JobStatisticsAnswer, QueuedAnswer
+    from markethub.config import Settings
+    from markethub.control.jobs import Job
 
-app = typer.Typer(help="Look at the jobs and at what became of their runs.", no_args_is_help=True)
+app = typer.Typer(help="Look at the jobs and their runs; run, pause and resume them.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's name or numeric id.")]
 Offset = Annotated[int, typer.Option(min=0, help="Rows to skip.")]
@@ -50,13 +62,14 @@ def show_job(
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show one job."""
+    """Show one job, and what its executions did so far."""
     with connect(url, config, data_dir) as hub:
         found = hub.get_job(job_id)
+        did = hub.get_job_statistics(job_id)
     if as_json:
-        print_json(found)
+        print_json({**found, "statistics": did})
         return
-    print_table(("field", "value"), _detail_rows(found))
+    print_table(("field", "value"), [*_detail_rows(found), *_statistics_rows(did)])
 
 
 @app.command("history")
@@ -86,13 +99,80 @@ def list_history(
     print_executions(page, as_json=as_json)
 
 
+@app.command("run")
+def run_job(
+    *,
+    job_id: JobId,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Watch it to its end; exit with 1 if it fails.")
+    ] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a job once, now, whatever its schedule says; a running hub begins within a second.
+
+    Refused while as many of its executions as its max_instances have not ended.
+    """
+    settings = read_settings(config, data_dir)
+    if wait:
+        with connect(None, config, data_dir) as hub:
+            hub.get_job(job_id)  # nobody to watch: then nothing is queued either
+            watch_to_end(hub, asyncio.run(_run(settings, job_id)), as_json=as_json)
+        return
+    queued = asyncio.run(_run(settings, job_id))
+    if as_json:
+        print_json(queued)
+    else:
+        say(queued["trace_id"])
+        note(f"{queued['message']}; watch it with: markethub logs {queued['trace_id']} --follow")
+
+
+@app.command("pause")
+def pause_job(*, job_id: JobId, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Begin no due run of a job from now on, until it is resumed; what runs goes on."""
+    job = asyncio.run(_set_paused(read_settings(config, data_dir), job_id, paused=True))
+    say(f"job {job.name} is paused")
+
+
+@app.command("resume")
+def resume_job(*, job_id: JobId, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Let a paused job run by its schedule again; what came due meanwhile is not caught up."""
+    job = asyncio.run(_set_paused(read_settings(config, data_dir), job_id, paused=False))
+    if job.next_run_ms is None:
+        say(f"job {job.name} is not paused, but disabled in the configuration")
+    else:
+        say(f"job {job.name} is due next at {format_time(job.next_run_ms)}")
+
+
+async def _run(settings: "Settings", job_id: str) -> "QueuedAnswer":
+    from markethub.services import schedules
+
+    async with open_control(settings) as database:
+        started = await schedules.run_job(database, job_id)
+    return {
+        "execution_id": started.execution_id,
+        "trace_id": started.trace_id,
+        "status": "queued",
+        "message": f"Run of job {job_id} queued",
+    }
+
+
+async def _set_paused(settings: "Settings", job_id: str, *, paused: bool) -> "Job":
+    from markethub.services import schedules
+
+    async with open_control(settings) as database:
+        change = schedules.pause_job if paused else schedules.resume_job
+        return await change(database, job_id)
+
+
 def _list_row(row: "JobAnswer") -> list[Cell]:
     return [
         row["name"],
         row["job_category"],
         row["job_type"],
         _schedule(row),
-        _yes_or_no(row["enabled"]),
+        _state(row),
         row["last_run_at"],
         row["next_run_at"],
     ]
@@ -105,7 +185,7 @@ def _detail_rows(found: "JobAnswer") -> list[list[Cell]]:
         ["category", found["job_category"]],
         ["type", found["job_type"]],
         ["schedule", _schedule(found)],
-        ["enabled", _yes_or_no(found["enabled"])],
+        ["enabled", _state(found)],
         ["timeout_seconds", found["timeout_seconds"]],
         ["max_instances", found["max_instances"]],
         ["last_run", found["last_run_at"]],
@@ -120,11 +200,27 @@ def _detail_rows(found: "JobAnswer") -> list[list[Cell]]:
     return rows
 
 
+def _statistics_rows(did: "JobStatisticsAnswer") -> list[list[Cell]]:
+    duration_ms = did["avg_duration_ms"]
+    return [
+        ["runs", did["total_runs"]],
+        [
+            "results",
+            f"{did['success_count']} success, {did['failed_count']} failed, {did['timeout_count']} timeout",
+        ],
+        ["average_duration", None if duration_ms is None else format_duration(duration_ms / 1000)],
+        ["rows", f"{did['processed']} processed, {did['inserted']} inserted, {did['updated']} updated"],
+    ]
+
+
 def _schedule(row: "JobAnswer") -> str:
     if row["interval_seconds"] is not None:
         return f"every {row['interval_seconds']} s"
-    return row["schedule"] or "on request"
+    zone = row.get("time_zone")
+    return " ".join(filter(None, (row["schedule"], zone))) or "on request"
 
 
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
+def _state(row: "JobAnswer") -> str:
+    if row.get("paused"):
+        return "paused"
+    return "yes" if row["enabled"] else "no"

@@ -41,7 +41,8 @@ def serve(
     """Run a hub until Ctrl-C or SIGTERM.
 
     Flags win over MARKETHUB_* variables, those over the configuration file. On SIGTERM running work is
-    finished or handed back, and taken up again by the next start.
+    finished or handed back, and taken up again by the next start. On SIGHUP, or `markethub reload`, jobs and
+    subscriptions are read again from the configuration.
     """
     from markethub.config import load_settings
     from markethub.server import run_server
@@ -51,4 +52,4 @@ def serve(
     flags: dict[str, Any] = {"server": server} if server else {}
     if data_dir is not None:
         flags["data_dir"] = data_dir
-    run_server(load_settings(config, flags), typer.echo)
+    run_server(lambda: load_settings(config, flags), typer.echo)

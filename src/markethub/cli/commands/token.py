@@ -4,22 +4,18 @@
 
 import asyncio
 import typing
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 
-from markethub.cli.connection import control_file, read_settings
+from markethub.cli.connection import control_file, open_control, read_settings
 from markethub.cli.durations import parse_duration_s
 from markethub.cli.options import AsJson, ConfigFile, DataDir, checked
 from markethub.cli.output import Cell, note, print_json, print_table, say
-from markethub.domain.errors import NotFoundError
 from markethub.domain.times import format_time
 
 if typing.TYPE_CHECKING:
     from markethub.config import Settings
-    from markethub.control.database import Database
     from markethub.control.tokens import Token
 
 app = typer.Typer(help="Make and revoke access tokens.", no_args_is_help=True)
@@ -42,14 +38,20 @@ def create(
             metavar="DURATION", parser=checked(parse_duration_s), help="Such as 12h or 30d [default: never]"
         ),
     ] = None,
+    requests_per_minute: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many it may send [default: as access.requests_per_minute says]"),
+    ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a token and print it, alone, on stdout.
 
-    Only its hash is kept: it cannot be shown again.
+    Only its hash is kept: it cannot be shown again. On a new data folder it is the first token, and
+    `markethub serve` then makes none by itself.
     """
-    token, row = asyncio.run(_create(read_settings(config, data_dir), name, scope, expires_in))
+    settings = read_settings(config, data_dir)
+    token, row = asyncio.run(_create(settings, name, scope, expires_in, requests_per_minute))
     say(token)
     until = "does not expire" if row.expires_ms is None else f"expires {format_time(row.expires_ms)}"
     note(f"token {row.id} for {row.name}: {', '.join(row.scopes)}; {until}. It is not shown again.")
@@ -63,7 +65,7 @@ def list_all(*, as_json: AsJson = False, config: ConfigFile = None, data_dir: Da
     if as_json:
         print_json({"data": described})
         return
-    columns = ("id", "name", "state", "scopes", "created", "expires", "last_used")
+    columns = ("id", "name", "state", "scopes", "created", "expires", "last_used", "requests_per_minute")
     print_table(columns, ([_joined(row[column]) for column in columns] for row in described))
 
 
@@ -80,48 +82,45 @@ def revoke(
 
 
 async def _create(
-    settings: "Settings", name: str, scopes: list[str], expires_in: str | None
+    settings: "Settings",
+    name: str,
+    scopes: list[str],
+    expires_in: str | None,
+    requests_per_minute: int | None,
 ) -> "tuple[str, Token]":
     from markethub.services.access import create_token
 
-    async with _control_database(settings) as database:
+    file = control_file(settings)
+    if file is not None and not file.is_file():
+        # A hub that other machines can reach starts only once there is a token: this is what comes first.
+        note(f"new control database {file}")
+    async with open_control(settings, may_be_new=True) as database:
         now_ms = database.clock()
-        expires_ms = None if expires_in is None else now_ms + 1000 * parse_duration_s(expires_in)
-        return await create_token(database, now_ms, name=name, scopes=scopes, expires_ms=expires_ms)
+        return await create_token(
+            database,
+            now_ms,
+            name=name,
+            scopes=scopes,
+            expires_ms=None if expires_in is None else now_ms + 1000 * parse_duration_s(expires_in),
+            requests_per_minute=requests_per_minute,
+        )
 
 
 async def _list(settings: "Settings") -> "tuple[list[Token], int]":
     from markethub.services.access import list_tokens
 
-    async with _control_database(settings) as database:
+    async with open_control(settings) as database:
         return await list_tokens(database), database.clock()
 
 
 async def _revoke(settings: "Settings", token_id: str) -> None:
     from markethub.services.access import revoke_token
 
-    async with _control_database(settings) as database:
+    async with open_control(settings) as database:
         await revoke_token(database, token_id, database.clock())
 
 
-@asynccontextmanager
-async def _control_database(settings: "Settings") -> AsyncIterator["Database"]:
-    from markethub.control.database import open_database
-
-    file = control_file(settings)
-    if file is not None and not file.is_file():
-        # Opening would make an empty one, and the hub's first start would then not make its admin token.
-        raise NotFoundError(
-            f"no control database at {file}: run `markethub serve` once, or name the folder with --data-dir"
-        )
-    database = await open_database(settings.control_url)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-def _describe(row: "Token", now_ms: int) -> dict[str, str | list[str] | None]:
+def _describe(row: "Token", now_ms: int) -> dict[str, str | int | list[str] | None]:
     if row.revoked_ms is not None:
         state = "revoked"
     elif row.expires_ms is not None and row.expires_ms <= now_ms:
@@ -137,8 +136,9 @@ def _describe(row: "Token", now_ms: int) -> dict[str, str | list[str] | None]:
         "expires": None if row.expires_ms is None else format_time(row.expires_ms),
         "last_used": None if row.last_used_ms is None else format_time(row.last_used_ms),
         "revoked": None if row.revoked_ms is None else format_time(row.revoked_ms),
+        "requests_per_minute": row.requests_per_minute,
     }
 
 
-def _joined(value: str | list[str] | None) -> Cell:
+def _joined(value: str | int | list[str] | None) -> Cell:
     return ", ".join(value) if isinstance(value, list) else value

@@ -11,24 +11,28 @@ from markethub.venues.transport.session import check_base_url
 
 @dataclass(frozen=True, slots=True)
 class BinanceOptions:
-    """What may be set, with the defaults.
-
-    ``weight_limit`` caps the weight per minute below what the venue tells, for an address shared with other
-    programs; ``safety_fraction`` of it is never used. ``patience_s`` is how long one call waits because the
-    venue said so before it fails with VenueThrottledError. ``recv_window_ms`` is for how long the venue
-    takes a signed request after the moment it is dated with.
-    """
+    """What may be set, with the defaults."""
 
     base_url: str = "https://api.binance.com"
+    """Where the REST API is."""
     archive_url: str = "https://data.binance.vision"
+    """Where the monthly and daily files are."""
     request_timeout_s: float = 20.0
+    """Seconds that one request may take."""
     connections: int = 32
+    """Connections to the REST API."""
     archive_connections: int = 8
+    """Connections to the archive."""
     weight_limit: int | None = None
+    """Weight a minute below what the venue allows, for an address shared with other programs."""
     safety_fraction: float = 0.02
+    """The part of the weight that is never used."""
     quick_retries: int = 2
+    """How often a request is repeated at once after a network failure, before the engine's own retries."""
     patience_s: float = 120.0
+    """How long one call waits because the venue said so, before it fails as throttled."""
     recv_window_ms: int = 5_000
+    """For how long the venue takes a signed request after the moment it is dated with."""
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:

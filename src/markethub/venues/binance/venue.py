@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from markethub.domain.support import VENUE_NAMES, DataKind
 from markethub.domain.symbol import Account
 from markethub.ports.budget import BudgetPool
+from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
 from markethub.ports.venue import (
     AccountSource,
@@ -18,6 +19,7 @@ from markethub.ports.venue import (
 from markethub.venues.binance.account import BinanceAccount
 from markethub.venues.binance.archive import BinanceArchive
 from markethub.venues.binance.client import BinanceKlines
+from markethub.venues.binance.costs import BinanceCosts
 from markethub.venues.binance.directory import Directory
 from markethub.venues.binance.doors import BinanceDoors
 from markethub.venues.binance.limits import TIME_WEIGHT
@@ -49,6 +51,7 @@ class BinanceVenue:
         self.kline_archive: KlineArchive | None = BinanceArchive(self._doors.archive, self._directory)
         self.market: MarketSource | None = BinanceMarket(self._doors.rest, self._directory, self._clock)
         self.sessions: Sessions | None = None
+        self.costs: Costs | None = BinanceCosts()
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:
         """Its balances and rights; InputError for a key that is not of the HMAC type."""

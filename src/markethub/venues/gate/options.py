@@ -11,27 +11,27 @@ from markethub.venues.transport.session import check_base_url
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
-    """What may be set, with the defaults.
-
-    ``base_url`` includes the path before ``/spot``. ``connections`` is per endpoint. ``safety_fraction`` of
-    every endpoint's budget is never used. ``patience_s`` is how long one call waits because the venue said so
-    before it fails with VenueThrottledError.
-
-    ``bulk_files`` takes klines from the files at ``bulk_url`` first, the only way to bars older than the last
-    10,000. It needs ``bulk_volume = base``: which volume the files hold is documented nowhere, so whoever
-    switches them on has compared a day with REST and says so. With ``quote`` they cannot be used, as a bar
-    must have its volume in the base currency.
-    """
+    """What may be set, with the defaults."""
 
     base_url: str = "https://api.gateio.ws/api/v4"
+    """Where the REST API is, with the path before `/spot`."""
     request_timeout_s: float = 20.0
+    """Seconds that one request may take."""
     connections: int = 16
+    """Connections per endpoint."""
     safety_fraction: float = 0.02
+    """The part of every endpoint's budget that is never used."""
     quick_retries: int = 2
+    """How often a request is repeated at once after a network failure, before the engine's own retries."""
     patience_s: float = 120.0
+    """How long one call waits because the venue said so, before it fails as throttled."""
     bulk_files: bool = False
+    """Take klines from the files at `bulk_url` first: the only way to bars older than the last 10,000."""
     bulk_volume: str = ""
+    """What the files' volume was found to be; `bulk_files` needs `base`. No documentation says which it is:
+    compare a day with REST first."""
     bulk_url: str = "https://download.gatedata.org"
+    """Where the files are."""
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:

@@ -6,6 +6,7 @@ from markethub.domain.errors import InputError
 from markethub.domain.support import VENUE_NAMES, DataKind
 from markethub.domain.symbol import Account
 from markethub.ports.budget import BudgetPool
+from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
 from markethub.ports.venue import (
     AccountSource,
@@ -18,6 +19,7 @@ from markethub.ports.venue import (
 )
 from markethub.venues.gate.archive import GateArchive
 from markethub.venues.gate.client import CANDLESTICKS_PATH, GateKlines
+from markethub.venues.gate.costs import GateCosts
 from markethub.venues.gate.directory import CURRENCY_PAIRS, Directory
 from markethub.venues.gate.errors import BULK_FAULTS, REST_FAULTS
 from markethub.venues.gate.limits import REQUESTS_PER_WINDOW, WINDOW_S
@@ -46,6 +48,7 @@ class GateVenue:
     code: str = CODE
     name: str = VENUE_NAMES[CODE]
     sessions: Sessions | None = None
+    costs: Costs | None = GateCosts()
     kinds: frozenset[DataKind] = frozenset(
         {DataKind.KLINE, DataKind.SYMBOL, DataKind.TICKER, DataKind.ORDERBOOK}
     )

@@ -53,7 +53,7 @@ _FILL_DAYS, _SURE_FILL_DAYS = 92, 88
 # Orders count by their end, and are listed here by their beginning: some wait for months.
 _ORDER_DAYS: Final = 366
 _VENUE_BEGAN_MS: Final = 1_483_228_800_000  # 2017
-_BILLS_BEGAN_MS: Final = 1_612_137_600_000  # 2021-02-01: "Asset bills history"
+BILLS_BEGAN_MS: Final = 1_612_137_600_000  # 2021-02-01: "Asset bills history"
 
 # A trade may be booked, and a record be shown, a little later than it happened. Only the 30 s of asset bills
 # are documented.
@@ -177,7 +177,7 @@ class OkxLedger:
             source = self._source(endpoint, asked)
             walk = TimeWalk(self._asker(endpoint, fields, {}, source), asked, source)
             streams.append(_Stream(walk, tabulate))
-        if asked.end_ms > _BILLS_BEGAN_MS:
+        if asked.end_ms > BILLS_BEGAN_MS:
             source = self._source(ASSET_BILLS, asked)
             bills = BillWalk(self._asker(ASSET_BILLS, BILL_FIELDS, {}, source), asked, source)
             streams.append(_Stream(bills, _tabulate_bills))

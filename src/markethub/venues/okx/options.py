@@ -10,27 +10,27 @@ from markethub.venues.transport.session import check_base_url
 
 @dataclass(frozen=True, slots=True)
 class OkxOptions:
-    """What may be set, with the defaults.
-
-    ``base_url`` depends on where the account lives: accounts of the EEA and the US have hosts of their own.
-    ``connections`` is per endpoint. ``safety_fraction`` of every endpoint's budget is never used: raise it
-    for an address shared with other programs, as this venue does not tell what they spend. ``patience_s`` is
-    how long one call waits because the venue said so before it fails with VenueThrottledError. ``simulated``
-    says that the accounts' keys are of demo trading; public data is asked of the real market all the same.
-
-    ``bulk_files`` takes one-minute klines from the venue's files first. They lie where its index says, but
-    are only ever downloaded from ``bulk_url`` or ``base_url``.
-    """
+    """What may be set, with the defaults."""
 
     base_url: str = "https://www.okx.com"
+    """Where the REST API is; accounts of the EEA and the US have hosts of their own."""
     request_timeout_s: float = 20.0
+    """Seconds that one request may take."""
     connections: int = 16
+    """Connections per endpoint."""
     safety_fraction: float = 0.02
+    """The part of every endpoint's budget that is never used. Raise it for an address shared with other
+    programs, as this venue does not tell what they spend."""
     quick_retries: int = 2
+    """How often a request is repeated at once after a network failure, before the engine's own retries."""
     patience_s: float = 120.0
+    """How long one call waits because the venue said so, before it fails as throttled."""
     simulated: bool = False
+    """The accounts' keys are of demo trading; public data is asked of the real market all the same."""
     bulk_files: bool = False
+    """Take one-minute klines from the venue's files first."""
     bulk_url: str = "https://static.okx.com"
+    """The only host besides `base_url` that files are downloaded from, whatever the venue's index says."""
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:

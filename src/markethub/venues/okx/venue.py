@@ -6,6 +6,7 @@ from markethub.domain.errors import InputError
 from markethub.domain.support import SUPPORT, VENUE_NAMES, DataKind
 from markethub.domain.symbol import Account
 from markethub.ports.budget import BudgetPool
+from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
 from markethub.ports.venue import (
     AccountSource,
@@ -20,6 +21,7 @@ from markethub.venues.okx.account import OkxAccount
 from markethub.venues.okx.archive import OkxArchive, open_archive
 from markethub.venues.okx.candles import CandleDoors
 from markethub.venues.okx.client import OkxKlines
+from markethub.venues.okx.costs import OkxCosts
 from markethub.venues.okx.directory import Directory
 from markethub.venues.okx.doors import AccountDoors, Doors
 from markethub.venues.okx.limits import CANDLES, DATA_HISTORY, HISTORY_CANDLES, INSTRUMENTS, TIME
@@ -65,6 +67,7 @@ class OkxVenue:
             self._archive = open_archive(self._doors.caller(DATA_HISTORY), options, self._bulk_budget)
         self.kline_archive: KlineArchive | None = self._archive
         self.sessions: Sessions | None = None
+        self.costs: Costs | None = OkxCosts()
         self.market: MarketSource | None = OkxMarket(self._doors, self._directory)
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:

@@ -24,28 +24,34 @@ class SourceName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StockOptions:
-    """What may be set, with the defaults.
-
-    For ``yahoo``: ``base_url`` (before ``/v8``), ``requests_per_10_s`` (Yahoo documents no limit; each of the
-    two markets has its own, so together they ask once a second), ``user_agent`` (Yahoo refuses those of
-    HTTP libraries), ``delay_s`` (for so long after its end a bar may still change; Hong Kong is shown 15
-    minutes late). For ``folder``: ``path``. For ``futu``: ``host`` and ``port`` of OpenD; ``delay_s`` holds
-    there, too. The others are for every network.
-    """
+    """What may be set, with the defaults; which source an option is for stands with it."""
 
     source: SourceName = SourceName.YAHOO
+    """Where bars come from: `yahoo`, `futu` (OpenD) or `folder`."""
     adjustment: Adjustment = Adjustment.RAW
+    """`raw`: what was paid on the day; `adjusted`: scaled by every later split and dividend."""
     base_url: str = "https://query1.finance.yahoo.com"
+    """Yahoo: where its charts are, before `/v8`."""
     requests_per_10_s: int = 5
+    """Yahoo, which documents no limit: requests of one market in 10 s, so both together ask once a second."""
     user_agent: str = "Mozilla/5.0 (compatible; MarketHub)"
+    """Yahoo, which refuses those of HTTP libraries: what the requests say who asks."""
     delay_s: float = 1200.0
+    """Yahoo and Futu: how long after its end a bar may still change; Hong Kong is shown 15 minutes late."""
     path: Path | None = None
+    """Folder: where the CSV and Parquet files are."""
     host: str = "127.0.0.1"
+    """Futu: the host of OpenD."""
     port: int = 11111
+    """Futu: the port of OpenD."""
     request_timeout_s: float = 20.0
+    """Seconds that one request may take."""
     connections: int = 2
+    """Connections to the source."""
     quick_retries: int = 2
+    """How often a request is repeated at once after a network failure, before the engine's own retries."""
     patience_s: float = 120.0
+    """How long one call waits because the venue said so, before it fails as throttled."""
 
     @classmethod
     def parse(cls, options: Mapping[str, str], venue: str) -> Self:

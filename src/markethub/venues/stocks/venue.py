@@ -6,6 +6,7 @@ from markethub.domain.errors import InputError
 from markethub.domain.support import DataKind
 from markethub.domain.symbol import Account
 from markethub.ports.budget import BudgetPool
+from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
 from markethub.ports.venue import (
     AccountSource,
@@ -39,6 +40,7 @@ class StockVenue:
         self.kline_archive: KlineArchive | None = None
         self.market: MarketSource | None = None
         self.sessions: Sessions | None = sessions
+        self.costs: Costs | None = None
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:  # noqa: ARG002
         raise InputError(f"account {account}: no account data of {self.code} is supported")

@@ -6,6 +6,7 @@ from markethub.domain.errors import InputError
 from markethub.domain.support import DataKind
 from markethub.domain.symbol import Account
 from markethub.ports.budget import BudgetPool
+from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
 from markethub.ports.venue import (
     AccountSource,
@@ -56,6 +57,7 @@ class XmpVenue:
         self.kline_archive: KlineArchive | None = None
         self.market: MarketSource | None = None
         self.sessions: Sessions | None = None
+        self.costs: Costs | None = None  # a dry run then tells no requests
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:  # noqa: ARG002
         raise InputError(f"account {account}: no account data of {CODE} is supported")

@@ -1,8 +1,9 @@
-"""A hub's answers: POST of a backfill, its first request at the venue, and reads beside a Parquet file."""
+"""A hub's answers: POST of a backfill beside a bare route, its first request at the venue, and reads beside a
+Parquet file."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import uvloop
 
+from benchmarks.bare_api import running_bare_api
 from benchmarks.processes import HubAddress, running_hub
 from benchmarks.report import Row
 from benchmarks.rounds import quantile, take_turns
@@ -25,13 +27,14 @@ from markethub import DataHub
 from markethub.domain.times import format_time, parse_time
 
 _SYMBOL = "ETH_USDT.BNC"
+_BARE = "bare FastAPI route, one durable SQLite insert"
 _YEAR = ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z")
 _YEAR_ROWS = 366 * 1440
 _MONTH = ("2024-03-01T00:00:00Z", "2024-04-01T00:00:00Z")
 _MONTH_ROWS = 31 * 1440
 _IDLE_POSTS = 100
 _BUSY_POSTS = 200
-_CLIENTS = 10
+_CROWDS = (10, 100)
 _FIRST_REQUESTS = 30
 _READS = 15
 _DAY_MS = 86_400_000
@@ -46,9 +49,14 @@ def run() -> list[Row]:
     with TemporaryDirectory(prefix="markethub-bench-") as name:
         folder = Path(name)
         with running_stamped_sandbox() as sandbox, running_hub(folder / "hub", sandbox.url) as hub:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                posts = runner.run(_measure_posts(hub, sandbox))
+            loop_factory = uvloop.new_event_loop
+            with running_bare_api(folder) as bare_url, asyncio.Runner(loop_factory=loop_factory) as runner:
+                posts = runner.run(_measure_posts(hub, sandbox, bare_url))
             return [*posts, *_measure_reads(hub, folder)]
+
+
+def _body(interval: str, start: str, end: str) -> dict[str, object]:
+    return {"symbols": [_SYMBOL], "intervals": [interval], "start_time": start, "end_time": end}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class _Door:
 
     async def post(self, interval: str, start: str, end: str) -> int:
         """Queue a backfill and return the execution's id."""
-        body = {"symbols": [_SYMBOL], "intervals": [interval], "start_time": start, "end_time": end}
+        body = _body(interval, start, end)
         async with self.session.post("/api/v1/backfill/klines", json=body) as response:
             queued = orjson.loads(await response.read())
             response.raise_for_status()
@@ -85,25 +93,53 @@ class _Door:
             return str(orjson.loads(await response.read())["status"])
 
 
-async def _measure_posts(hub: HubAddress, sandbox: StampedSandbox) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class _BareDoor:
+    """The bare route, asked in the same way."""
+
+    session: aiohttp.ClientSession
+
+    async def time_post(self) -> tuple[float, int]:
+        """Milliseconds of one post, and the row's number."""
+        sent_s = time.perf_counter()
+        async with self.session.post("/insert", json=_body("1m", *_MONTH)) as response:
+            stored = orjson.loads(await response.read())
+            response.raise_for_status()
+        return (time.perf_counter() - sent_s) * 1000, int(stored["execution_id"])
+
+    async def wait(self, _number: int) -> None:
+        """Nothing comes after it."""
+
+
+async def _measure_posts(hub: HubAddress, sandbox: StampedSandbox, bare_url: str) -> list[Row]:
     headers = {"Authorization": f"Bearer {hub.token}"}
-    connector = aiohttp.TCPConnector(limit=_CLIENTS)
-    async with aiohttp.ClientSession(hub.url, headers=headers, connector=connector) as session:
-        door = _Door(session)
+    async with _session(hub.url, headers) as session, _session(bare_url, {}) as bare_session:
+        door, bare = _Door(session), _BareDoor(bare_session)
         await door.wait(await door.post("1m", *_YEAR))
-        idle_ms = await _post_when_idle(door)
+        idle_ms, bare_idle_ms = await _post_when_idle(door, bare)
         before_s = _cpu_s(hub)
         alone_ms = await _post_without_pause(door, clients=1)
         hub_cpu_ms = (_cpu_s(hub) - before_s) * 1000 / _BUSY_POSTS
-        crowd_ms = await _post_without_pause(door, clients=_CLIENTS)
+        rows = [
+            Row("POST backfill, idle node, p50", quantile(idle_ms, 0.5), "ms", "target", 10.0),
+            *_beside_bare("POST backfill, idle node", idle_ms, bare_idle_ms),
+            *_beside_bare(
+                "POST backfill, 1 client without pause", alone_ms, await _post_without_pause(bare, clients=1)
+            ),
+            Row("POST backfill and its execution, CPU of the hub", hub_cpu_ms, "ms"),
+        ]
+        for clients in _CROWDS:
+            crowd_ms = await _post_without_pause(door, clients)
+            bare_ms = await _post_without_pause(bare, clients)
+            rows += _beside_bare(f"POST backfill, {clients} clients without pause", crowd_ms, bare_ms)
         first_ms = await _time_first_requests(door, sandbox)
-    return [
-        *_quantiles("POST backfill, idle node", idle_ms, 10.0),
-        *_quantiles("POST backfill, 1 client without pause", alone_ms),
-        Row("POST backfill and its execution, CPU of the hub", hub_cpu_ms, "ms"),
-        *_quantiles(f"POST backfill, {_CLIENTS} clients without pause", crowd_ms),
-        *_quantiles("POST sent to first request at the venue", first_ms, 50.0),
-    ]
+    # A chunk has begun before it asks: this is the later of the two moments.
+    return [*rows, *_quantiles("POST sent to its first chunk's request at the venue", first_ms, 50.0)]
+
+
+def _session(url: str, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=max(_CROWDS))
+    return aiohttp.ClientSession(url, headers=headers, connector=connector)
 
 
 def _cpu_s(hub: HubAddress) -> float:
@@ -111,17 +147,19 @@ def _cpu_s(hub: HubAddress) -> float:
     return times.user + times.system
 
 
-async def _post_when_idle(door: _Door) -> list[float]:
-    samples_ms = []
+async def _post_when_idle(door: _Door, bare: _BareDoor) -> tuple[list[float], list[float]]:
+    samples_ms, bare_ms = [], []
     for _ in range(_IDLE_POSTS):
         await asyncio.sleep(_QUIET_S)
         elapsed_ms, execution_id = await door.time_post()
         samples_ms.append(elapsed_ms)
         await door.wait(execution_id)
-    return samples_ms
+        # In turns, so that a noisy machine is unfair to both alike.
+        bare_ms.append((await bare.time_post())[0])
+    return samples_ms, bare_ms
 
 
-async def _post_without_pause(door: _Door, clients: int) -> list[float]:
+async def _post_without_pause(door: _Door | _BareDoor, clients: int) -> list[float]:
     """Each client posts as soon as it has its answer, while the executions before are being planned."""
 
     async def post_on(times: int) -> tuple[list[float], int]:
@@ -147,11 +185,16 @@ async def _time_first_requests(door: _Door, sandbox: StampedSandbox) -> list[flo
     return samples_ms
 
 
-def _quantiles(title: str, samples_ms: Sequence[float], target_ms: float | None = None) -> list[Row]:
+def _quantiles(title: str, samples_ms: Sequence[float], target_ms: float) -> list[Row]:
     p50, p99 = (quantile(samples_ms, share) for share in (0.5, 0.99))
-    if target_ms is None:
-        return [Row(f"{title}, p50", p50, "ms"), Row(f"{title}, p99", p99, "ms")]
     return [Row(f"{title}, p50", p50, "ms", "target", target_ms), Row(f"{title}, p99", p99, "ms")]
+
+
+def _beside_bare(title: str, samples_ms: Sequence[float], bare_ms: Sequence[float]) -> list[Row]:
+    return [
+        Row(f"{title}, {name}", quantile(samples_ms, share), "ms", _BARE, quantile(bare_ms, share))
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    ]
 
 
 def _measure_reads(hub: HubAddress, folder: Path) -> list[Row]:

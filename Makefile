@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+FUZZ_EXAMPLES ?= 300
 
-.PHONY: help install demo serve test check format bench chaos clean
+.PHONY: help install demo serve test check docs format bench chaos clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -34,7 +35,10 @@ check: install  ## what CI holds: lint, format, types, rooms, spelling
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/codespell src tests benchmarks docs *.md
+	@$(BIN)/codespell src tests benchmarks tools docs *.md
+
+docs: install  ## write docs/reference from the code
+	@$(BIN)/python -m tools.reference
 
 format: install  ## rewrite what ruff can
 	@$(BIN)/ruff check --fix .
@@ -42,6 +46,9 @@ format: install  ## rewrite what ruff can
 
 bench: $(BENCH_VENV)/.installed  ## ratios against named baselines; minutes
 	@$(BENCH_VENV)/bin/python -m benchmarks
+
+fuzz: install  ## many requests drawn from the OpenAPI document; FUZZ_EXAMPLES for each route
+	@MARKETHUB_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/schema -n auto --dist worksteal --timeout 3600
 
 chaos: install  ## kill -9 the server again and again; minutes
 	@$(BIN)/python -m pytest -m chaos --timeout 1800 -s

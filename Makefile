@@ -28,7 +28,7 @@ serve: install  ## a hub that stays up, fed by the sandbox
 	@$(BIN)/markethub demo --serve
 
 test: install  ## the whole test suite
-	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term --durations=25
 
 check: install  ## what CI holds: lint, format, types, rooms, spelling
 	@$(BIN)/ruff check .

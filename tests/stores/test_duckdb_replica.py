@@ -13,7 +13,7 @@ from markethub.testing.store_contract import MINUTE_MS, T0
 class TestColdReplica(ReplicationContract):
     """By today's clock the bars of the suite are history."""
 
-    random_histories = 6
+    random_histories = 3
 
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> Iterator[Callable[[], DataStore]]:

@@ -8,7 +8,7 @@ from markethub.testing.replication_contract import ReplicationContract
 
 
 class TestMemoryReplica(ReplicationContract):
-    random_histories = 50
+    random_histories = 40
 
     @pytest.fixture
     def open_store(self) -> Callable[[], DataStore]:

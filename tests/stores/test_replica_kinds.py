@@ -11,7 +11,7 @@ from markethub.stores.duckdb import open_duckdb_store
 from markethub.stores.memory import MemorySeriesStore
 from markethub.testing.replication_contract import check_random_histories
 
-_HISTORIES = 6
+_HISTORIES = 3
 
 
 @pytest.fixture

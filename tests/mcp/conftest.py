@@ -12,13 +12,10 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from markethub import DataHub
-from markethub.app import open_hub
-from markethub.config import ServerSettings, Settings
 from markethub.control.jobs import JobSpec, ensure_jobs
-from markethub.sandbox import SandboxSettings, running_sandbox
 from markethub.services.hub import Hub
 from tests.api.served_hub import ServedHub, served_hub
-from tests.sandbox_keys import write_keys
+from tests.sandbox_hub import open_sandbox_hub
 
 OpenClient = Callable[[str], AbstractAsyncContextManager[Client]]
 """Opens a client with the token of a scope."""
@@ -26,30 +23,10 @@ OpenClient = Callable[[str], AbstractAsyncContextManager[Client]]
 
 @asynccontextmanager
 async def _open_hub(folder: Path) -> AsyncIterator[Hub]:
-    no_limits = SandboxSettings(
-        weight_per_minute=None,
-        raw_requests_per_5_minutes=None,
-        okx_limits_enforced=False,
-        gate_requests_per_10_s=None,
-        orders_per_account=60,
-        transfers_per_account=30,
-    )
-    async with running_sandbox(no_limits) as sandbox:
-        settings = Settings(
-            data_dir=folder / "data",
-            server=ServerSettings(drain_s=0),
-            venues={
-                "BNC": {"base_url": sandbox.url, "archive_url": sandbox.url},
-                "OKX": {"base_url": sandbox.url},
-                "GIO": {"base_url": f"{sandbox.url}/api/v4"},
-            },
-            subscriptions={"BNC": ["BTC_USDT", "ETH_USDT"], "OKX": ["BTC_USDT"]},
-            accounts=write_keys(folder / "keys"),
-        )
-        async with open_hub(settings) as hub:
-            async with hub.database.begin() as connection:
-                await ensure_jobs(connection, [JobSpec("sync_klines_1h", "kline", "sync", "")], hub.clock())
-            yield hub
+    async with open_sandbox_hub(folder) as hub:
+        async with hub.database.begin() as connection:
+            await ensure_jobs(connection, [JobSpec("sync_klines_1h", "kline", "sync", "")], hub.clock())
+        yield hub
 
 
 @pytest.fixture(scope="session")

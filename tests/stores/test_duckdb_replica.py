@@ -1,4 +1,3 @@
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from markethub.ports.data_store import DataStore
 from markethub.stores.duckdb import open_duckdb_store
 from markethub.testing.replication_contract import ReplicationContract
 from markethub.testing.store_contract import MINUTE_MS, T0
+from tests.stores.file_stores import opening_files
 
 
 class TestColdReplica(ReplicationContract):
@@ -17,25 +17,21 @@ class TestColdReplica(ReplicationContract):
 
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> Iterator[Callable[[], DataStore]]:
-        opened = []
-        numbers = itertools.count()
-
-        def open_one() -> DataStore:
-            store = open_duckdb_store(tmp_path / f"{next(numbers)}.duckdb")
-            opened.append(store)
-            return store
-
-        yield open_one
-        for store in opened:
-            store.close()
+        with opening_files(tmp_path) as open_one:
+            yield open_one
 
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[DataStore], DataStore]:
+    def reopen(self, tmp_path: Path) -> Iterator[Callable[[DataStore], DataStore]]:
+        again: list[DataStore] = []
+
         def reopen_first(store: DataStore) -> DataStore:
             store.close()
-            return open_duckdb_store(tmp_path / "0.duckdb")
+            again.append(open_duckdb_store(tmp_path / "0.duckdb"))
+            return again[-1]
 
-        return reopen_first
+        yield reopen_first
+        for store in again:
+            store.close()
 
 
 class TestHotReplica(TestColdReplica):
@@ -43,15 +39,5 @@ class TestHotReplica(TestColdReplica):
 
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> Iterator[Callable[[], DataStore]]:
-        opened = []
-        numbers = itertools.count()
-
-        def open_one() -> DataStore:
-            path = tmp_path / f"{next(numbers)}.duckdb"
-            store = open_duckdb_store(path, clock=lambda: T0 + 70 * MINUTE_MS)
-            opened.append(store)
-            return store
-
-        yield open_one
-        for store in opened:
-            store.close()
+        with opening_files(tmp_path, clock=lambda: T0 + 70 * MINUTE_MS) as open_one:
+            yield open_one

@@ -1,9 +1,10 @@
 """The contents of two stores, compared by digests a month at a time, and the patches that make them equal."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
@@ -46,90 +47,99 @@ class Difference(Generic[Digests]):
         return bool(self.months) or list(self.mine.claims) != list(self.theirs.claims)
 
 
-class Comparison(Protocol):
-    """One series, or one table of records, here and at the source."""
+class Comparison(ABC, Generic[Digests]):
+    """One series, or one table of records, here and at the source.
 
-    @property
-    def subject(self) -> Series | str:
-        """The series, or the table's name."""
+    ``subject`` is the series, or the table's name; ``revision`` the source's newest revision of what was
+    compared last.
+    """
+
+    def __init__(self, subject: Series | str, source: ReplicaSource, store: DataStore) -> None:
+        self.subject = subject
+        self.revision = 0
+        self._source = source
+        self._store = store
+        self._found: Difference[Digests] | None = None
 
     async def compare(self) -> bool:
         """Look at both sides anew, and tell whether they differ."""
+        # Theirs first: what they write meanwhile must not look like ours alone.
+        theirs = await self._digest_theirs()
+        self._found = Difference(theirs, await asyncio.to_thread(self._digest_mine))
+        self.revision = theirs.revision
+        return bool(self._found)
 
-    @property
-    def revision(self) -> int:
-        """The source's newest revision of what was compared last."""
+    async def patches(self) -> AsyncIterator[Patch]:
+        """What makes the store's content that of the source, a month at a time; claims come last.
 
-    def patches(self) -> AsyncIterator[Patch]:
-        """What makes the store's content that of the source, a month at a time; claims come last."""
+        Nothing before it was compared.
+        """
+        if self._found is not None:
+            for month in self._found.months:
+                yield await self._patch_month(month_span(month))
+            yield self._patch_claims(self._found)
+
+    @abstractmethod
+    async def _digest_theirs(self) -> Digests: ...
+
+    @abstractmethod
+    def _digest_mine(self) -> Digests: ...
+
+    @abstractmethod
+    async def _patch_month(self, span: Span) -> Patch: ...
+
+    @abstractmethod
+    def _patch_claims(self, found: Difference[Digests]) -> Patch: ...
 
 
-class SeriesComparison:
+class SeriesComparison(Comparison[SeriesDigests]):
     """Bars by month, and claims."""
 
     def __init__(self, source: ReplicaSource, store: DataStore, series: Series) -> None:
-        self.subject = series
-        self._source = source
-        self._store = store
-        self._found: Difference[SeriesDigests] | None = None
+        super().__init__(series, source, store)
+        self._series = series
 
-    async def compare(self) -> bool:
-        theirs = await self._source.digest_series(self.subject)
-        mine = await asyncio.to_thread(digest_stored_series, self._store, self.subject)
-        self._found = Difference(theirs, mine)
-        return bool(self._found)
+    async def _digest_theirs(self) -> SeriesDigests:
+        return await self._source.digest_series(self._series)
 
-    @property
-    def revision(self) -> int:
-        return 0 if self._found is None else self._found.theirs.revision
+    def _digest_mine(self) -> SeriesDigests:
+        return digest_stored_series(self._store, self._series)
 
-    async def patches(self) -> AsyncIterator[Patch]:
-        if self._found is None:
-            return
-        for month in self._found.months:
-            span = month_span(month)
-            bars = await self._source.read_bars(self.subject, span)
-            yield Patch([SeriesPatch(self.subject, bars, cleared=[span])])
-        claims = self._found.theirs.claims
-        yield Patch([SeriesPatch(self.subject, empty_klines(), claims, unclaimed=[EVER])])
+    async def _patch_month(self, span: Span) -> Patch:
+        bars = await self._source.read_bars(self._series, span)
+        return Patch([SeriesPatch(self._series, bars, cleared=[span])])
+
+    def _patch_claims(self, found: Difference[SeriesDigests]) -> Patch:
+        return Patch([SeriesPatch(self._series, empty_klines(), found.theirs.claims, unclaimed=[EVER])])
 
 
-class TableComparison:
+class TableComparison(Comparison[TableDigests]):
     """Rows by month, and claims by owner."""
 
     def __init__(
         self, source: ReplicaSource, store: DataStore, table: RecordTable, selection: Selection
     ) -> None:
-        self.subject = table.name
-        self._source = source
-        self._store = store
+        super().__init__(table.name, source, store)
         self._table = table
         self._selection = selection
-        self._found: Difference[TableDigests] | None = None
 
-    async def compare(self) -> bool:
-        theirs = await self._source.digest_table(self._table, self._selection)
-        mine = await asyncio.to_thread(digest_stored_table, self._store, self._table, self._selection)
-        self._found = Difference(theirs, mine)
-        return bool(self._found)
+    async def _digest_theirs(self) -> TableDigests:
+        return await self._source.digest_table(self._table, self._selection)
 
-    @property
-    def revision(self) -> int:
-        return 0 if self._found is None else self._found.theirs.revision
+    def _digest_mine(self) -> TableDigests:
+        return digest_stored_table(self._store, self._table, self._selection)
 
-    async def patches(self) -> AsyncIterator[Patch]:
-        if self._found is None:
-            return
-        for month in self._found.months:
-            span = month_span(month)
-            rows = await self._source.read_rows(self._table, span, self._selection)
-            deleted = await asyncio.to_thread(self._others, rows, span)
-            yield Patch(records=[RecordPatch(self._table, rows, deleted)])
-        theirs = self._found.theirs.claims
-        owners = {told.owner for told in (*theirs, *self._found.mine.claims)}
+    async def _patch_month(self, span: Span) -> Patch:
+        rows = await self._source.read_rows(self._table, span, self._selection)
+        deleted = await asyncio.to_thread(self._others, rows, span)
+        return Patch(records=[RecordPatch(self._table, rows, deleted)])
+
+    def _patch_claims(self, found: Difference[TableDigests]) -> Patch:
+        theirs = found.theirs.claims
+        owners = {told.owner for told in (*theirs, *found.mine.claims)}
         none = self._table.empty()
         keys = none.select(list(self._table.key))
-        yield Patch(records=[RecordPatch(self._table, none, keys, theirs, sorted(owners))])
+        return Patch(records=[RecordPatch(self._table, none, keys, theirs, sorted(owners))])
 
     def _others(self, rows: pa.Table, span: Span) -> pa.Table:
         """The keys of stored rows of ``span`` that are not among ``rows``."""

@@ -12,7 +12,7 @@ from markethub.domain.selection import Selection
 from markethub.domain.symbol import Series
 from markethub.ports.data_store import DataStore
 from markethub.ports.replication import ChangeSet, Patch, PatchCounts, ReplicaSource, SourceState
-from markethub.replication.comparison import Comparison, SeriesComparison, TableComparison
+from markethub.replication.comparison import SeriesComparison, TableComparison
 from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.selected import takes_table
 
@@ -140,7 +140,7 @@ class Follower:
         await self._apply(Patch(marks={MARK: mark.to_text()}))
         return mark
 
-    async def _comparisons(self) -> AsyncIterator[Comparison]:
+    async def _comparisons(self) -> AsyncIterator[SeriesComparison | TableComparison]:
         theirs = await self.source.list_series(self.selection)
         mine = await asyncio.to_thread(self.store.summaries)
         known = {one.series for one in (*theirs, *mine) if self.selection.takes_series(one.series)}
@@ -150,7 +150,7 @@ class Follower:
             if takes_table(self.selection, table):
                 yield TableComparison(self.source, self.store, table, self.selection)
 
-    async def _bring(self, comparison: Comparison, mode: Mode) -> None:
+    async def _bring(self, comparison: SeriesComparison | TableComparison, mode: Mode) -> None:
         rows = 0
         async for patch in comparison.patches():
             counts = await self._apply(patch)

@@ -59,7 +59,7 @@ class EventFeeds:
         self._is_closed = False
 
     def close(self) -> None:
-        """End all followings, and those that begin from now on; whoever follows comes back elsewhere."""
+        """End all streams, and those that begin from now on; whoever follows comes back elsewhere."""
         self._is_closed = True
         for feed in self._feeds.values():
             feed.publish()

@@ -251,6 +251,16 @@ class ReplicationContract:
         assert content_of(target) == content_of(source)
         assert times_of(target.read(BTC)) == minutes(0, 5) + minutes(9, 50)
 
+    def test_a_claim_that_stays_beside_one_taken_back_is_told_again(
+        self, source: DataStore, target: DataStore
+    ) -> None:
+        source.upsert(BTC, empty_klines(), [claim(0, 50), claim(0, 50, "files")]).result()
+        seen = follow(source, target)
+        stays = SeriesPatch(BTC, empty_klines(), [claim(0, 50, "files")], unclaimed=[minute_span(0, 50)])
+        clear(source, stays)
+        follow(source, target, after=seen)
+        assert target.covered(BTC, ALWAYS) == source.covered(BTC, ALWAYS) == [claim(0, 50, "files")]
+
     def test_what_was_deleted_may_come_again(self, source: DataStore, target: DataStore) -> None:
         source.upsert(BTC, bars_at(minutes(0, 5)), [claim(0, 5)]).result()
         source.records.upsert_records(FILLS, fills_at(1)).result()
@@ -292,14 +302,15 @@ class ReplicationContract:
         )
 
     def test_forgotten_changes_are_noticed(self, source: DataStore) -> None:
+        source.records.upsert_records(FILLS, fills_at(1, 2)).result()
+        delete_fills(source, 1)
         for minute in range(5):
             source.upsert(BTC, bars_at(minutes(minute, minute + 1))).result()
-        source.records.upsert_records(FILLS, fills_at(1)).result()
-        assert source.replica.trim_changes(2) > 0
-        assert source.replica.oldest_revision() == 4
+        assert source.replica.trim_changes(2) == 4  # one deletion and three writes of bars
+        assert source.replica.oldest_revision() == 5
         with pytest.raises(ConflictError, match="trimmed"):
-            source.replica.read_changes(3, 10, EVERYTHING)
-        assert source.replica.read_changes(4, 10, EVERYTHING).rows == 2
+            source.replica.read_changes(4, 10, EVERYTHING)
+        assert source.replica.read_changes(5, 10, EVERYTHING).rows == 2
         assert source.replica.trim_changes(2) == 0
         assert len(source.read(BTC)) == 5
 

@@ -196,7 +196,7 @@ class Worker:
                 limit=free,
                 handlers=self._handlers,
             )
-        if (free := settings.concurrency - bench.running_chunks) > 0:
+        if (free := self._free_places()) > 0:
             busy = bench.running_by_queue
             chunks = await claim_chunks(
                 connection,
@@ -209,6 +209,10 @@ class Worker:
             )
         await mark_run(connection, {plan.job_id for plan in plans}, now_ms)
         return _Claimed(plans, chunks)
+
+    def _free_places(self) -> int:
+        # Looked at anew: while executions are claimed a drain may begin, and work end.
+        return self._settings.concurrency - self.bench.running_chunks if self._claiming else 0
 
     def _keep_for_later(self, ends: Sequence[End], lines: Sequence[NewLogLine]) -> None:
         self._ends.extendleft(reversed(ends))

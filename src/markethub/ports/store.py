@@ -10,6 +10,9 @@ import pyarrow as pa
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 
+EVER = Span(-62_135_596_800_000, 253_402_300_800_000)
+"""All that a store can hold: the years 1 to 9999."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

@@ -21,8 +21,9 @@ from markethub.ports.replication import (
     SeriesPatch,
     TableDigests,
 )
+from markethub.ports.store import EVER
 from markethub.replication.digest import month_span
-from markethub.replication.source import EVER, digest_stored_series, digest_stored_table
+from markethub.replication.source import digest_stored_series, digest_stored_table
 from markethub.tables.klines import empty_klines
 from markethub.tables.records import RecordTable
 from markethub.tables.selected import select_rows

@@ -16,13 +16,10 @@ from markethub.ports.replication import (
     SourceState,
     TableDigests,
 )
-from markethub.ports.store import Coverage, SeriesSummary
+from markethub.ports.store import EVER, Coverage, SeriesSummary
 from markethub.replication.digest import digest_months, digest_series
 from markethub.tables.records import RecordTable
 from markethub.tables.selected import select_rows, takes_claim
-
-EVER = Span(-62_135_596_800_000, 253_402_300_800_000)
-"""All that a store can hold: the years 1 to 9999."""
 
 
 class StoreSource:

@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from markethub.domain.errors import StoreError
 from markethub.domain.symbol import Series
-from markethub.ports.store import Coverage, SeriesWrite
+from markethub.ports.store import EVER, Coverage, SeriesWrite
 from markethub.tables.klines import KLINES
 
-FIRST_MS = -62_135_596_800_000
+FIRST_MS = EVER.start_ms
 """The start of the year 1: nothing earlier can be stored."""
-LAST_MS = 253_402_300_800_000
+LAST_MS = EVER.end_ms
 """The start of the year 10000: nothing at or after it can be stored."""
+
 _FEW_WRITES = 3
 
 

@@ -8,16 +8,14 @@ import pyarrow as pa
 from markethub.domain.errors import StoreError
 from markethub.domain.span import Span, merge
 from markethub.domain.symbol import Series
-from markethub.ports.store import Change, Coverage, SeriesSummary, SeriesWrite, UpsertCounts
-from markethub.stores.admission import FIRST_MS, LAST_MS, admit_writes
+from markethub.ports.store import EVER, Change, Coverage, SeriesSummary, SeriesWrite, UpsertCounts
+from markethub.stores.admission import admit_writes
 from markethub.stores.claims import add_claim, cut_claims
 from markethub.stores.memory_records import MemoryRecords, SharedLife
 from markethub.stores.memory_replica import MemoryReplica
 from markethub.stores.memory_tables import StoredSeries
 from markethub.stores.questions import align, check_columns, check_limit
 from markethub.tables.klines import KLINES, open_times_ms
-
-_ALWAYS = Span(FIRST_MS, LAST_MS)
 
 
 class MemorySeriesStore:
@@ -68,7 +66,7 @@ class MemorySeriesStore:
         check_limit(limit)
         with self._life.open():
             stored = self._series.get(series, StoredSeries())
-            times = sorted(time_ms for time_ms in stored.bars if time_ms in (span or _ALWAYS))
+            times = sorted(time_ms for time_ms in stored.bars if time_ms in (span or EVER))
             if limit is not None:
                 times = times[max(len(times) - limit, 0) :] if newest else times[:limit]
             rows = [stored.bars[time_ms] for time_ms in times]

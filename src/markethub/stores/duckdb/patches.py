@@ -14,8 +14,7 @@ from markethub.domain.interval import Interval
 from markethub.domain.span import Span, merge
 from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import Patch, PatchCounts, RecordPatch, SeriesPatch
-from markethub.ports.store import UpsertCounts
-from markethub.stores.admission import FIRST_MS, LAST_MS
+from markethub.ports.store import EVER, UpsertCounts
 from markethub.stores.duckdb.batch import Entry, apply_writes
 from markethub.stores.duckdb.change_log import (
     CLEARED,
@@ -35,7 +34,6 @@ from markethub.stores.duckdb.record_keys import KnownKeys
 from markethub.stores.duckdb.schema import bars_table
 from markethub.stores.duckdb.state import SeriesState, Stage
 
-EVER = Span(FIRST_MS, LAST_MS)
 MARK = "mark:"
 """What the name of a mark begins with in the table ``meta``."""
 

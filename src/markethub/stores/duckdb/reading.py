@@ -10,12 +10,11 @@ import pyarrow.compute as pc
 
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
+from markethub.ports.store import EVER
 from markethub.stores.admission import FIRST_MS, LAST_MS
 from markethub.stores.duckdb.frames import TIME, transaction
 from markethub.stores.duckdb.schema import bars_table, name_columns
 from markethub.tables.klines import KLINES, open_times_ms
-
-_ALWAYS = Span(FIRST_MS, LAST_MS)
 
 
 def read_bars(
@@ -63,7 +62,7 @@ def read_limited(
     """
     parts: list[pa.Table] = []
     with transaction(connection):
-        rest = _stored_extent(connection, series, series_id, span or _ALWAYS)
+        rest = _stored_extent(connection, series, series_id, span or EVER)
         width_ms = max(limit, 1) * series.interval.width_ms
         while rest is not None and sum(map(len, parts)) < limit:
             window, rest = _cut_window(rest, width_ms, from_end=newest)

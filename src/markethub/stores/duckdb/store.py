@@ -209,7 +209,7 @@ class DuckdbSeriesStore:
         return self._queue.call(step)
 
     def _run_on_writer(self, step: Callable[[], T]) -> T:
-        return self._queue.call(step).result()
+        return self._call_writer(step).result()
 
 
 def _most_rows(state: SeriesState, span: Span | None) -> int:

@@ -173,6 +173,9 @@ class ReplicaStore(Protocol):
     def read_record_claims(self, table: RecordTable) -> list[OwnerClaims]:
         """All claims of a table, ascending by owner."""
 
+    def series_revision(self, series: Series) -> int:
+        """The newest revision of a series; 0 where it was never written."""
+
     def record_revision(self, table: RecordTable) -> int:
         """The newest revision of a table; 0 where it was never written."""
 

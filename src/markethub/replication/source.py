@@ -58,7 +58,7 @@ class StoreSource:
 
 def digest_stored_series(store: DataStore, series: Series) -> SeriesDigests:
     """What a store holds of a series; the revision is read first, so that no later write is claimed."""
-    revision = max((one.revision for one in store.summaries() if one.series == series), default=0)
+    revision = store.replica.series_revision(series)
     return SeriesDigests(series, revision, digest_series(store, series), claims_of(store, series))
 
 

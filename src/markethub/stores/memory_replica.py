@@ -106,6 +106,10 @@ class MemoryReplica:
             claims = self._records.tables[table.name].claims
             return [OwnerClaims(owner, told) for owner, told in sorted(claims.items())]
 
+    def series_revision(self, series: Series) -> int:
+        with self._life.open():
+            return self._series[series].revision if series in self._series else 0
+
     def record_revision(self, table: RecordTable) -> int:
         check_table(table)
         with self._life.open():

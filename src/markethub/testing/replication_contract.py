@@ -318,6 +318,15 @@ class ReplicationContract:
         with pytest.raises(ConflictError, match="ahead"):
             source.replica.read_changes(1, 10, EVERYTHING)
 
+    def test_a_series_and_a_table_know_their_newest_revision(self, source: DataStore) -> None:
+        assert (source.replica.series_revision(BTC), source.replica.record_revision(FILLS)) == (0, 0)
+        source.upsert(ETH, bars_at([T0])).result()
+        source.upsert(BTC, bars_at([T0])).result()
+        source.records.upsert_records(FILLS, fills_at(1)).result()
+        clear(source, SeriesPatch(BTC, empty_klines(), cleared=[minute_span(0, 1)]))
+        assert (source.replica.series_revision(ETH), source.replica.series_revision(BTC)) == (1, 4)
+        assert source.replica.record_revision(FILLS) == 3
+
     def test_marks_are_written_with_the_patch_or_not_at_all(self, target: DataStore) -> None:
         replica = target.replica
         assert replica.read_mark("a") is None

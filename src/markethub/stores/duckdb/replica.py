@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from markethub.domain.errors import StoreError
 from markethub.domain.selection import Selection
+from markethub.domain.symbol import Series
 from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import ChangeSet, Patch, PatchCounts
 from markethub.stores.duckdb.change_log import trimmed_to
@@ -75,6 +76,11 @@ class DuckdbReplica:
         check_table(table)
         with self._file.cursor(f"reading the coverage of {table.name}") as cursor:
             return read_owner_claims(cursor, table)
+
+    def series_revision(self, series: Series) -> int:
+        with self._file.use():
+            state = self._state.find(series)
+        return 0 if state is None else state.revision
 
     def record_revision(self, table: RecordTable) -> int:
         check_table(table)

@@ -16,7 +16,7 @@ def write(folder: Path, *lines: str) -> Path:
 
 def test_nothing_said_is_generous_and_closed(tmp_path: Path) -> None:
     access = load_settings(write(tmp_path)).access
-    assert (access.requests_per_minute, access.burst_requests, access.cors_origins) == (6_000, None, [])
+    assert (access.requests_per_minute, access.burst_requests, access.cors_origins) == (6_000, None, ())
 
 
 def test_all_of_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_all_of_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert access.requests_per_minute == 0
     assert access.burst_requests == 7
     assert access.failed_logins_per_minute == 3
-    assert access.cors_origins == ["https://desk.example.com", "http://localhost:3000"]
+    assert access.cors_origins == ("https://desk.example.com", "http://localhost:3000")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_all_of_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_origins_as_browsers_spell_them(tmp_path: Path, origin: str) -> None:
-    assert load_settings(write(tmp_path, f'cors_origins = ["{origin}"]')).access.cors_origins == [origin]
+    assert load_settings(write(tmp_path, f'cors_origins = ["{origin}"]')).access.cors_origins == (origin,)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from markethub.domain.symbol import Account
 from markethub.engine.engine import Engine
 from markethub.engine.scheduler import Scheduler
 from markethub.engine.settings import EngineSettings
+from markethub.group import open_node
 from markethub.job_book import configure_jobs
 from markethub.jobs.accounts import AccountAccess
 from markethub.jobs.default_jobs import default_jobs
@@ -124,6 +125,7 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
             threads=settings.store.threads,
         )
         stack.push_async_callback(asyncio.to_thread, store.close)
+        node = await open_node(settings, store, clock)
         database = await open_database(settings.control_url)
         stack.push_async_callback(database.close)
         await _own(database, store, settings)
@@ -172,6 +174,7 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
             accounts=AccountBook(access, clock),
             support=support,
             clock=clock,
+            node=node,
             max_read_rows=settings.store.max_read_rows,
             backfill_timeout_s=settings.workers.backfill_timeout_s,
             scheduler=scheduler,

@@ -29,6 +29,7 @@ from markethub.stores.memory import MemorySeriesStore
 from markethub.tables.klines import KLINES
 from tests.api.served_hub import ServedHub, served_hub
 from tests.api.stored_records import Accounts, store_records
+from tests.bare_hub import lone_node
 
 _START_MS = parse_time("2024-01-01")
 _SERIES = Series(Symbol.parse("BTC_USDT.BNC"), Interval.H1)
@@ -70,6 +71,7 @@ async def _open_hub(folder: Path) -> AsyncIterator[Hub]:
             accounts=AccountBook(AccountAccess({}, Accounts()), system_clock),
             support=SUPPORT,
             clock=system_clock,
+            node=lone_node(store, system_clock),
             max_read_rows=1000,
             backfill_timeout_s=None,
         )

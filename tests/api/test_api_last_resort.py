@@ -23,7 +23,7 @@ def hub() -> Hub:
     nothing: Any = None
     return Hub(
         store=nothing, records=nothing, database=nothing, engine=nothing, venues={}, accounts=nothing,
-        support={}, clock=lambda: 0, max_read_rows=1, backfill_timeout_s=None,
+        support={}, clock=lambda: 0, node=nothing, max_read_rows=1, backfill_timeout_s=None,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from markethub.services.hub import Hub
 from markethub.stores.memory import MemorySeriesStore
 from tests.api.served_hub import ServedHub, served_hub
 from tests.api.stored_records import Accounts
+from tests.bare_hub import lone_node
 from tests.contract.documented import example, run_curl, run_snippet
 
 JOBS = example("jobs_response.json")["data"]
@@ -56,6 +57,7 @@ async def _open_hub(folder: Path) -> AsyncIterator[Hub]:
         accounts=AccountBook(AccountAccess({}, Accounts()), system_clock),
         support=SUPPORT,
         clock=system_clock,
+        node=lone_node(store, system_clock),
         max_read_rows=1000,
         backfill_timeout_s=None,
     )

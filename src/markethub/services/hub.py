@@ -11,6 +11,7 @@ from markethub.ports.clock import Clock
 from markethub.ports.records import RecordStore
 from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue
+from markethub.replication.node import Node
 from markethub.services.accounts import AccountBook
 
 
@@ -26,6 +27,7 @@ class Hub:
     accounts: AccountBook
     support: Support
     clock: Clock
+    node: Node
     max_read_rows: int
     """Rows one read may answer with; more is an InputError that says so."""
     backfill_timeout_s: float | None

@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     SecretStr,
@@ -28,7 +26,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from markethub.config.nodes import DmsSettings, MasterSettings, NodeSettings, SlaveSettings
+from markethub.config.section import Section
 from markethub.domain.errors import InputError
+from markethub.domain.node import Role
 from markethub.domain.subscription import MOST_RANKS, Choice, Measure, SubscriptionRule, parse_choice
 from markethub.domain.support import DataKind, check_support
 from markethub.domain.symbol import Account
@@ -39,15 +40,7 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9.:\-]+")
 
 
-class _Section(BaseModel):
-    # What stands under a wrong name may be a secret: no error quotes it. The text below a setting is its
-    # meaning in docs/reference/settings.md.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """Where the API listens."""
 
     host: str = "127.0.0.1"
@@ -60,9 +53,19 @@ class ServerSettings(_Section):
     """The least important lines that the process logs."""
     drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     """Seconds that running work and open requests get to finish when the server is told to stop."""
+    tls_cert_file: Path | None = None
+    """The certificate chain (PEM) to serve HTTPS with; needs `tls_key_file`. Plain HTTP when left out."""
+    tls_key_file: Path | None = None
+    """The private key (PEM) of that certificate."""
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together")
+        return self
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """The embedded store."""
 
     memory_limit_mb: Annotated[int, Field(ge=64)] = 400
@@ -73,7 +76,7 @@ class StoreSettings(_Section):
     """Rows that one read over the API may return; a larger one is refused and has to be asked in parts."""
 
 
-class ControlSettings(_Section):
+class ControlSettings(Section):
     """The control database; SQLite in the data folder unless a PostgreSQL URL is given."""
 
     url: SecretStr | None = None
@@ -83,7 +86,7 @@ class ControlSettings(_Section):
     store of whichever node took it."""
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """The engine's workers."""
 
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
@@ -96,14 +99,14 @@ class WorkerSettings(_Section):
     """Seconds after which a backfill ends as TIMEOUT; it may take as long as it needs when left out."""
 
 
-class McpSettings(_Section):
+class McpSettings(Section):
     """The tools for AI models."""
 
     answer_tokens: Annotated[int, Field(ge=1_000, le=1_000_000)] = 20_000
     """Tokens that one answer of a tool may have; what is longer is cut, with a cursor to go on."""
 
 
-class AccessSettings(_Section):
+class AccessSettings(Section):
     """How much callers of the API may ask, and from which web pages."""
 
     requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6_000
@@ -113,12 +116,12 @@ class AccessSettings(_Section):
     failed_logins_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 30
     """Requests without a good token that an address may send a minute; good tokens from there are let in
     whatever came before."""
-    cors_origins: list[str] = []
+    cors_origins: tuple[str, ...] = ()
     """Sites whose pages may call the API with a token, spelt as browsers do: `https://desk.example.com`."""
 
     @field_validator("cors_origins")
     @classmethod
-    def _check_origins(cls, value: list[str]) -> list[str]:
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
             if not _is_origin(origin):
                 raise ValueError(
@@ -141,7 +144,7 @@ def _is_origin(text: str) -> bool:
     return text == exact and _HOST.fullmatch(host) is not None
 
 
-class SchedulerSettings(_Section):
+class SchedulerSettings(Section):
     """What runs by itself."""
 
     enabled: bool = True
@@ -150,7 +153,7 @@ class SchedulerSettings(_Section):
     """Whether the jobs of a fresh install are there; if not, only those that `[jobs]` names."""
 
 
-class JobSettings(_Section):
+class JobSettings(Section):
     """One job, by its name: what to change of a default job, or a job of one's own.
 
     What is left out is as the default job has it. A new job needs ``type`` and ``category``.
@@ -191,7 +194,7 @@ class JobSettings(_Section):
         return self
 
 
-class AccountSettings(_Section):
+class AccountSettings(Section):
     """Where the key of one account is: exactly one of the two; never the key itself.
 
     ``key_env = "OKX_MM01"`` means the variables ``OKX_MM01_KEY``, ``OKX_MM01_SECRET`` and, where the exchange
@@ -210,7 +213,7 @@ class AccountSettings(_Section):
         return self
 
 
-class SubscriptionRuleSettings(_Section):
+class SubscriptionRuleSettings(Section):
     """A rule that chooses the subscribed symbols of an exchange, now and anew every day."""
 
     # It describes the table for the reference; SubscriptionRule.parse reads it, here as everywhere.
@@ -223,9 +226,9 @@ class SubscriptionRuleSettings(_Section):
     """What makes one larger: `volume` of the last 24 hours, in the quote currency."""
     keep: Annotated[int, Field(ge=1, le=MOST_RANKS)] | None = None
     """Down to which rank an instrument that is in stays in; twice `top` when left out."""
-    include: list[str] = []
+    include: tuple[str, ...] = ()
     """Root symbols that are in whatever their quote and rank; they take nobody's place."""
-    exclude: list[str] = []
+    exclude: tuple[str, ...] = ()
     """Root symbols that are never in."""
 
 
@@ -271,6 +274,11 @@ class Settings(BaseSettings):
     scheduler: SchedulerSettings = SchedulerSettings()
     jobs: dict[str, JobSettings] = {}
     """The jobs by name, as far as they differ from the default ones."""
+    node: NodeSettings = NodeSettings()
+    master: MasterSettings | None = None
+    slaves: list[SlaveSettings] = []
+    """The nodes that follow this one, in their order."""
+    dms: DmsSettings = DmsSettings()
 
     @field_validator("venues", "subscriptions", mode="before")
     @classmethod
@@ -304,6 +312,21 @@ class Settings(BaseSettings):
         except InputError as error:
             raise ValueError(str(error)) from error
         return value
+
+    @model_validator(mode="after")
+    def _check_group(self) -> Self:
+        if self.node.role is Role.SLAVE and self.master is None:
+            raise ValueError("node.role is slave, but no [master] says whom to follow")
+        names = [slave.name for slave in self.slaves]
+        for name in names:
+            if names.count(name) > 1 or name == self.node.name:
+                raise ValueError(f"slaves: {name!r} names more than one node")
+        has_others = self.master is not None or bool(self.slaves)
+        if has_others and self.node.cluster_token is None and self.node.cluster_token_file is None:
+            raise ValueError(
+                "node.cluster_token or node.cluster_token_file is needed where [master] or [[slaves]] is"
+            )
+        return self
 
     @property
     def store_path(self) -> Path:

@@ -1,0 +1,46 @@
+"""This node in its group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from markethub.domain.node import NodeAddress, Role
+from markethub.ports.data_store import DataStore
+from markethub.ports.replication import ReplicaSource
+from markethub.replication.following import Following
+from markethub.replication.link import Link
+from markethub.replication.reign import Reign
+
+
+@dataclass(frozen=True, slots=True)
+class SlaveNode:
+    """One node that the configuration lets follow this one."""
+
+    address: NodeAddress
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What this node is, whom it knows, and what it follows.
+
+    ``cluster_token`` is None where the configuration names no other node: then nobody may follow. ``link`` is
+    None there too. ``following`` is there where [master] is configured, and works while this node is a slave.
+    """
+
+    name: str
+    host: str
+    port: int
+    reign: Reign
+    store: DataStore
+    source: ReplicaSource
+    started_ms: int
+    cluster_token: str | None = field(default=None, repr=False)
+    link: Link | None = None
+    master: NodeAddress | None = None
+    slaves: Mapping[str, SlaveNode] = field(default_factory=dict)
+    following: Following | None = None
+    status_timeout_s: float = 2.0
+
+    @property
+    def role(self) -> Role:
+        return self.reign.role

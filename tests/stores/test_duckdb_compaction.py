@@ -10,6 +10,7 @@ import pytest
 from markethub.domain.errors import StoreError
 from markethub.domain.interval import Interval
 from markethub.domain.symbol import Series, Symbol
+from markethub.ports.clock import system_clock
 from markethub.stores.duckdb import compaction, open_duckdb_store
 from markethub.stores.duckdb.batch import Write
 from markethub.stores.duckdb.commit import Committer
@@ -147,7 +148,7 @@ def test_writes_that_wait_together_are_laid_in_order(bench: Bench) -> None:
         for start in (20, 10, 0)
         for series in (ETH, BTC)
     ]
-    Committer(bench.store._writer, bench.store._state).commit(writes)
+    Committer(bench.store._writer, bench.store._state, system_clock).commit(writes)
     for series in (BTC, ETH):
         assert bench.cold_times(series) == minutes(0, 30)
         assert not bench.is_unsorted(series)

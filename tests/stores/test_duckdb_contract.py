@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from markethub.ports.store import SeriesStore
-from markethub.stores.duckdb import open_duckdb_store
+from markethub.stores.duckdb import many_reading, open_duckdb_store
 from markethub.testing.bulk_write_contract import BulkWriteContract
+from markethub.testing.read_many_contract import ReadManyContract
 from markethub.testing.store_contract import MINUTE_MS, T0, SeriesStoreContract
 
 
@@ -46,3 +47,21 @@ class TestHotStoreInBulk(BulkWriteContract):
         store = open_duckdb_store(tmp_path / "bars.duckdb", clock=lambda: T0 + 3 * MINUTE_MS)
         yield store
         store.close()
+
+
+class TestStoreReadByMany(ReadManyContract):
+    """The boundary runs through the bars."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[SeriesStore]:
+        store = open_duckdb_store(tmp_path / "bars.duckdb", clock=lambda: T0 + 55 * MINUTE_MS)
+        yield store
+        store.close()
+
+
+class TestStoreReadByFew(TestStoreReadByMany):
+    """A query brings so few bars that nearly every series takes several."""
+
+    @pytest.fixture(autouse=True)
+    def _small_groups(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(many_reading, "GROUP_ROWS", 50)

@@ -21,6 +21,7 @@ from markethub.testing.store_contract import (
     bars_at,
     observe,
 )
+from tests.drawn_cases import drawn
 
 series_ = st.sampled_from([BTC, ETH, BTC_HOURS])
 places = st.integers(0, 300)
@@ -166,5 +167,5 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=drawn(10), stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -46,3 +46,8 @@ class Interval(StrEnum):
     def ceil(self, time_ms: int) -> int:
         """The first open time at or after ``time_ms``."""
         return -(-time_ms // self.width_ms) * self.width_ms
+
+
+SESSION_INTERVALS = (Interval.M1, Interval.M5, Interval.M15, Interval.M30, Interval.D1)
+"""Those of stock markets: sessions begin at half past, so that bars of an hour and more would open off the
+grid of UTC hours."""

@@ -14,6 +14,15 @@ _ROOT = re.compile(r"[^\W_]{1,40}_[^\W_]{1,40}")
 _ACCOUNT = re.compile(r"(?P<venue>[A-Z]{3})_(?P<name>[A-Za-z0-9][A-Za-z0-9_\-]{0,63})")
 
 
+_MARKET_CODE_LENGTH = 2
+
+
+def is_stock_market(venue: str) -> bool:
+    """Whether a venue's code is that of a stock market, as ``US`` or ``HK``; those of exchanges are
+    longer."""
+    return len(venue) == _MARKET_CODE_LENGTH
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Symbol:
     """One instrument on one venue; ``parse(str(s)) == s``.
@@ -39,7 +48,7 @@ class Symbol:
 
     @property
     def is_stock(self) -> bool:
-        return len(self.venue) == 2
+        return is_stock_market(self.venue)
 
     @property
     def base(self) -> str:
@@ -52,7 +61,7 @@ class Symbol:
         return self.instrument.partition("_")[2]
 
     def __str__(self) -> str:
-        if len(self.venue) == 2:
+        if is_stock_market(self.venue):
             return f"{self.venue}.{self.instrument}"
         return f"{self.instrument}.{self.venue}"
 

@@ -93,6 +93,37 @@ class ChangeSet:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotPage:
+    """The next part of all contents, as they are when it is read, to be added to a store.
+
+    Claims come with the last bars of their series, or the last rows of their table. ``cursor`` leads on to
+    the page after this one; None if there is none.
+    """
+
+    series: Sequence[SeriesPatch] = ()
+    records: Sequence[RecordPatch] = ()
+    cursor: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it brings."""
+        return sum(len(one.bars) for one in self.series) + sum(len(one.rows) for one in self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What lies after a revision: how many revisions, about how many rows that are wanted, and since when.
+
+    A row that was written twice may count twice. ``since_ms`` is when the oldest wanted change was written,
+    None where nothing wanted lies there; where changes were trimmed, that of the oldest known one.
+    """
+
+    revisions: int
+    rows: int
+    since_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceState:
     """Where a source stands: the names of its history and of its reign, and which revisions can be read."""
 
@@ -104,7 +135,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class SeriesDigests:
-    """The content of one series at or after ``revision``, its newest: a digest a month, and its claims."""
+    """One series: a digest a month, and its claims; no write in it is newer than ``revision``."""
 
     series: Series
     revision: int
@@ -114,7 +145,7 @@ class SeriesDigests:
 
 @dataclass(frozen=True, slots=True)
 class TableDigests:
-    """The content of one table of records at or after ``revision``, its newest."""
+    """One table of records, in the same way."""
 
     table: RecordTable
     revision: int
@@ -129,6 +160,13 @@ class ReplicaSource(Protocol):
 
     async def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
         """As ``ReplicaStore.read_changes``."""
+
+    async def read_snapshot(self, cursor: str | None, most_rows: int, selection: Selection) -> SnapshotPage:
+        """The page that ``cursor`` leads to, the first for None, of about ``most_rows`` rows.
+
+        What was there before the first page and still is comes in one of the pages; what is written
+        meanwhile may come or not. InputError if ``cursor`` is no page's.
+        """
 
     async def list_series(self, selection: Selection) -> list[SeriesSummary]:
         """Every series that ``selection`` takes, as ``SeriesStore.summaries``."""
@@ -161,11 +199,20 @@ class ReplicaStore(Protocol):
         trimmed or ``after`` lies ahead of the store; then only a comparison of contents tells what differs.
         """
 
+    def read_backlog(self, after: int, selection: Selection) -> Backlog:
+        """How much a follower lacks that has all of ``selection`` up to ``after``.
+
+        Nothing where ``after`` lies ahead of the store.
+        """
+
     def apply_patch(self, patch: Patch) -> "Future[PatchCounts]":
         """Do all of ``patch``, or nothing, in one transaction; the future ends when it is durable.
 
         What is so already gets no new revision. StoreError if a table breaks its schema.
         """
+
+    def read_whole(self, series: Sequence[Series]) -> list[SeriesPatch]:
+        """All bars and claims of these series, as of one moment; nothing of those that are not stored."""
 
     def read_mark(self, name: str) -> str | None:
         """The mark of that name, or None."""

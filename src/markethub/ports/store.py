@@ -1,6 +1,6 @@
 """The store of series: bars, what is known to be complete, and the log of changes."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -102,6 +102,20 @@ class SeriesStore(Protocol):
         """Bars of ``span`` (None: all), ascending, as KLINES or the named columns of it.
 
         ``limit`` keeps the first rows, or the last ones with ``newest``; the order stays ascending.
+        """
+
+    def count_many(self, series: Sequence[Series], span: Span | None = None) -> int:
+        """How many bars ``read_many`` would bring; no value column is read."""
+
+    def read_many(
+        self, series: Sequence[Series], span: Span | None = None, *, columns: Sequence[str] | None = None
+    ) -> Generator[pa.RecordBatch]:
+        """Bars of many series: ``place`` (int32), which of ``series`` a bar is of, and columns as ``read``.
+
+        Ascending by place and open time, in batches of bounded size, none of them empty; a series without
+        bars in ``span`` is in none. The first step takes one snapshot for all of them, which is held until
+        the generator ends or is closed. Steps may be taken on any thread, one at a time. InputError, at the
+        call, if a series is named twice.
         """
 
     def covered(self, series: Series, span: Span) -> list[Coverage]:

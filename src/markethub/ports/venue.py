@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -103,6 +103,14 @@ class MarketSource(Protocol):
 
     async def orderbook(self, symbol: Symbol, depth: int) -> pa.Table:
         """One row (ORDERBOOKS) with at most ``depth`` (1 to 1000) levels a side."""
+
+
+@runtime_checkable
+class SymbolDirectory(Protocol):
+    """What a venue without a MarketSource may be as well: one that tells which symbols its market lists."""
+
+    async def listed_symbols(self) -> Sequence[Symbol]:
+        """The symbols as they are listed now, ascending; InputError where no setting tells them."""
 
 
 class Sessions(Protocol):

@@ -1,6 +1,6 @@
 """A store in memory: for tests and trials, and the measure that other stores are held to."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 
 import pyarrow as pa
@@ -8,14 +8,15 @@ import pyarrow as pa
 from markethub.domain.errors import StoreError
 from markethub.domain.span import Span, merge
 from markethub.domain.symbol import Series
+from markethub.ports.clock import Clock, system_clock
 from markethub.ports.store import EVER, Change, Coverage, SeriesSummary, SeriesWrite, UpsertCounts
 from markethub.stores.admission import admit_writes
 from markethub.stores.claims import add_claim, cut_claims
 from markethub.stores.memory_records import MemoryRecords, SharedLife
 from markethub.stores.memory_replica import MemoryReplica
 from markethub.stores.memory_tables import StoredSeries
-from markethub.stores.questions import align, check_columns, check_limit
-from markethub.tables.klines import KLINES, open_times_ms
+from markethub.stores.questions import align, check_columns, check_distinct, check_limit
+from markethub.tables.klines import KLINES, open_times_ms, place_bars
 
 
 class MemorySeriesStore:
@@ -24,8 +25,8 @@ class MemorySeriesStore:
     Rows are Python objects, so keep it to some million bars.
     """
 
-    def __init__(self) -> None:
-        self._life = SharedLife()
+    def __init__(self, clock: Clock = system_clock) -> None:
+        self._life = SharedLife(clock)
         self._series: dict[Series, StoredSeries] = {}
         self._changes: list[Change] = []
         self.records = MemoryRecords(self._life)
@@ -65,14 +66,42 @@ class MemorySeriesStore:
         names = check_columns(columns)
         check_limit(limit)
         with self._life.open():
-            stored = self._series.get(series, StoredSeries())
-            times = sorted(time_ms for time_ms in stored.bars if time_ms in (span or EVER))
-            if limit is not None:
-                times = times[max(len(times) - limit, 0) :] if newest else times[:limit]
-            rows = [stored.bars[time_ms] for time_ms in times]
+            return self._bars_of(series, span, limit=limit, newest=newest).select(names)
+
+    def count_many(self, series: Sequence[Series], span: Span | None = None) -> int:
+        check_distinct(series)
+        asked = span or EVER
+        with self._life.open():
+            stored = [self._series[one] for one in series if one in self._series]
+            return sum(time_ms in asked for one in stored for time_ms in one.bars)
+
+    def read_many(
+        self, series: Sequence[Series], span: Span | None = None, *, columns: Sequence[str] | None = None
+    ) -> Generator[pa.RecordBatch]:
+        names = check_columns(columns)
+        check_distinct(series)
+        return self._read_many(series, span, names)
+
+    def _read_many(
+        self, series: Sequence[Series], span: Span | None, names: list[str]
+    ) -> Generator[pa.RecordBatch]:
+        with self._life.open():
+            found = [self._bars_of(one, span).select(names) for one in series]
+        for place, bars in enumerate(found):
+            if len(bars):
+                yield place_bars(bars, pa.array([place] * len(bars), pa.int32()))
+
+    def _bars_of(
+        self, series: Series, span: Span | None, *, limit: int | None = None, newest: bool = False
+    ) -> pa.Table:
+        stored = self._series.get(series, StoredSeries())
+        times = sorted(time_ms for time_ms in stored.bars if time_ms in (span or EVER))
+        if limit is not None:
+            times = times[max(len(times) - limit, 0) :] if newest else times[:limit]
+        rows = [stored.bars[time_ms] for time_ms in times]
         by_column = zip(*rows, strict=True) if rows else [()] * len(KLINES.names)
         arrays = [pa.array(values, kind) for values, kind in zip(by_column, KLINES.types, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=KLINES).select(names)
+        return pa.Table.from_arrays(arrays, schema=KLINES)
 
     def covered(self, series: Series, span: Span) -> list[Coverage]:
         with self._life.open():
@@ -130,7 +159,7 @@ class MemorySeriesStore:
                 touched.append(claim.span)
                 kept = after
         if touched:
-            self._life.revision += 1
+            self._life.take_revision()
             hull = Span(min(span.start_ms for span in touched), max(span.end_ms for span in touched))
             self._changes.append(Change(self._life.revision, series, hull))
             stored.bars.update(new | changed)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from markethub.domain.errors import StoreError
 from markethub.domain.span import Span
+from markethub.ports.clock import Clock
 from markethub.ports.records import OwnerClaims, RecordQuery
 from markethub.ports.store import Coverage, UpsertCounts
 from markethub.stores.claims import add_claim, cut_claims
@@ -20,12 +21,27 @@ from markethub.tables.records import RecordTable
 
 
 class SharedLife:
-    """What series and records of one store in memory share: a lock, the newest revision, and the end."""
+    """What series and records of one store in memory share: a lock, the revisions' times, and the end."""
 
-    def __init__(self) -> None:
-        self.revision = 0
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._times: list[int] = []
         self._lock = threading.RLock()
         self._is_closed = False
+
+    @property
+    def revision(self) -> int:
+        """The newest revision; 0 before the first."""
+        return len(self._times)
+
+    def take_revision(self) -> int:
+        """The next revision, now the newest."""
+        self._times.append(self._clock())
+        return len(self._times)
+
+    def time_of(self, revision: int) -> int:
+        """When a revision was taken."""
+        return self._times[revision - 1]
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -99,8 +115,7 @@ class MemoryRecords:
             if after != before:
                 claims[told.owner] = after
         if new or changed or claims:
-            self._life.revision += 1
-            stored.revision = self._life.revision
+            stored.revision = self._life.take_revision()
             stored.rows.update(new | changed)
             stored.written.update(dict.fromkeys([*new, *changed], self._life.revision))
             for owner, kept in claims.items():

@@ -12,9 +12,10 @@ from markethub.domain.selection import Selection
 from markethub.domain.span import Span, merge, subtract
 from markethub.domain.symbol import Series
 from markethub.ports.records import OwnerClaims
-from markethub.ports.replication import ChangeSet, Patch, PatchCounts, RecordPatch, SeriesPatch
+from markethub.ports.replication import Backlog, ChangeSet, Patch, PatchCounts, RecordPatch, SeriesPatch
 from markethub.ports.store import Change, Coverage, SeriesWrite, UpsertCounts
 from markethub.stores.claims import add_claim
+from markethub.stores.memory_backlog import read_backlog
 from markethub.stores.memory_records import MemoryRecords, SharedLife, key_of, to_records, to_rows
 from markethub.stores.memory_tables import Row, StoredRecords, StoredSeries
 from markethub.stores.patch_admission import admit_patch
@@ -85,6 +86,10 @@ class MemoryReplica:
             [patch for patch in records if patch is not None],
         )
 
+    def read_backlog(self, after: int, selection: Selection) -> Backlog:
+        with self._life.open():
+            return read_backlog(self._life, self._series, self._records, after, selection)
+
     def apply_patch(self, patch: Patch) -> "Future[PatchCounts]":
         future: Future[PatchCounts] = Future()
         with self._life.open():
@@ -95,6 +100,14 @@ class MemoryReplica:
             else:
                 future.set_result(self._apply(admitted))
         return future
+
+    def read_whole(self, series: Sequence[Series]) -> list[SeriesPatch]:
+        with self._life.open():
+            stored = [(one, self._series[one]) for one in series if one in self._series]
+            return [
+                SeriesPatch(one, _to_bars(found.bars[key] for key in sorted(found.bars)), list(found.claims))
+                for one, found in stored
+            ]
 
     def read_mark(self, name: str) -> str | None:
         with self._life.open():
@@ -141,9 +154,9 @@ class MemoryReplica:
         for series in self._series.values():
             for key, revision in series.written.items():
                 sizes[revision] += isinstance(key, int)
-        for table in self._records.tables.values():
+        for name, table in self._records.tables.items():
             for revision in table.written.values():
-                sizes[revision] += 1
+                sizes[revision] += RECORD_TABLES[name].row_weight
         total, reached = 0, after
         for revision in sorted(one for one in sizes if one > after):
             total += sizes[revision]
@@ -227,26 +240,24 @@ class MemoryReplica:
                 after = add_claim(after, claim)
         if set(after) == set(before):
             return
-        self._life.revision += 1
-        stored.revision = self._life.revision
+        stored.revision = self._life.take_revision()
         if not set(before) <= set(after):
             stored.unclaimed.append((stored.revision, owner))
             stored.claim(owner, [], stored.revision)  # all are told anew
         stored.claim(owner, after, stored.revision)
 
     def _note(self, series: Series, spans: Sequence[Span]) -> int:
-        self._life.revision += 1
+        revision = self._life.take_revision()
         hull = Span(min(span.start_ms for span in spans), max(span.end_ms for span in spans))
-        self._changes.append(Change(self._life.revision, series, hull))
-        return self._life.revision
+        self._changes.append(Change(revision, series, hull))
+        return revision
 
     def _delete_records(self, patch: RecordPatch) -> int:
         stored = self._records.tables[patch.table.name]
         keys = [key_of(patch.table, record) for record in to_records(patch.deleted)]
         gone = [key for key in keys if key in stored.rows]
         if gone:
-            self._life.revision += 1
-            stored.revision = self._life.revision
+            stored.revision = self._life.take_revision()
         for key in gone:
             del stored.rows[key], stored.written[key]
             stored.deleted.append((self._life.revision, key))

@@ -4,7 +4,8 @@ import pyarrow as pa
 
 from markethub.domain.errors import StoreError
 from markethub.ports.replication import Patch, RecordPatch, SeriesPatch
-from markethub.stores.admission import admit_bars, admit_claims
+from markethub.ports.store import SeriesWrite
+from markethub.stores.admission import admit_writes
 from markethub.stores.questions import check_table
 from markethub.stores.record_admission import admit_owner_claims, admit_records
 
@@ -14,20 +15,12 @@ def admit_patch(patch: Patch) -> Patch:
     for names in ([str(one.series) for one in patch.series], [one.table.name for one in patch.records]):
         if len(set(names)) < len(names):
             raise StoreError(f"{max(names, key=names.count)} stands twice in a patch")
-    return Patch(
-        [
-            SeriesPatch(
-                one.series,
-                admit_bars(one.series, one.bars),
-                admit_claims(one.series, one.claims),
-                one.cleared,
-                one.unclaimed,
-            )
-            for one in patch.series
-        ],
-        [_admit_records(one) for one in patch.records],
-        patch.marks,
-    )
+    admitted = admit_writes([SeriesWrite(one.series, one.bars, one.claims) for one in patch.series])
+    series = [
+        SeriesPatch(one.series, write.bars, write.covered, one.cleared, one.unclaimed)
+        for one, write in zip(patch.series, admitted, strict=True)
+    ]
+    return Patch(series, [_admit_records(one) for one in patch.records], patch.marks)
 
 
 def _admit_records(patch: RecordPatch) -> RecordPatch:

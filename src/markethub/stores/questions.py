@@ -24,6 +24,15 @@ def check_columns(columns: Sequence[str] | None) -> list[str]:
     return list(columns)
 
 
+def check_distinct(series: Sequence[Series]) -> None:
+    """InputError that names one if a series comes twice."""
+    seen: set[Series] = set()
+    for one in series:
+        if one in seen:
+            raise InputError(f"series {one} is named twice")
+        seen.add(one)
+
+
 def check_limit(limit: int | None) -> None:
     """InputError if ``limit`` is negative; None and 0 pass."""
     if limit is not None and limit < 0:

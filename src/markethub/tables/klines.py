@@ -40,6 +40,16 @@ not tell.
 """
 
 
+PLACE = pa.field("place", pa.int32(), nullable=False)
+"""Of bars of many series: which of the series asked for a bar is of, from 0 on."""
+
+
+def place_bars(bars: pa.Table, places: pa.Array) -> pa.RecordBatch:
+    """Bars, or some columns of them, with PLACE in front; there is at least one."""
+    columns = [column.combine_chunks() for column in bars.columns]
+    return pa.RecordBatch.from_arrays([places, *columns], schema=pa.schema([PLACE, *bars.schema]))
+
+
 def empty_klines() -> pa.Table:
     return KLINES.empty_table()
 

@@ -33,6 +33,7 @@ from markethub.tables.klines import empty_klines
 from markethub.tables.records import RecordTable
 from markethub.tables.tickers import TICKERS
 from markethub.testing.record_rows import ALWAYS, fills_at, rows_of
+from markethub.testing.replica_moves import ENOUGH, OWNER, claim, clear, content_of, delete_fills, follow
 from markethub.testing.store_contract import (
     APPLE_DAYS,
     BTC,
@@ -45,9 +46,7 @@ from markethub.testing.store_contract import (
     times_of,
 )
 
-_ENOUGH = 1_000_000
 _SERIES = (BTC, ETH, BTC_HOURS)
-_OWNER = "OKX_MM01"
 
 
 class Taken(NamedTuple):
@@ -73,57 +72,6 @@ _SELECTIONS = {
         Taken({BTC, BTC_HOURS, ETH, APPLE_DAYS}, 0, 0, 2),
     ),
 }
-
-
-def content_of(store: DataStore) -> dict[str, Any]:
-    """Every row and claim, without revisions: equal where two stores hold the same."""
-    series = {
-        str(one.series): (store.read(one.series).to_pylist(), store.covered(one.series, ALWAYS))
-        for one in store.summaries()
-        if one.rows or store.covered(one.series, ALWAYS)
-    }
-    tables = {
-        name: sorted(store.records.read_records(table).to_pylist(), key=repr)
-        for name, table in RECORD_TABLES.items()
-    }
-    return {
-        "series": series,
-        "tables": tables,
-        "claims": store.records.covered_records(FILLS, _OWNER, ALWAYS),
-    }
-
-
-def follow(
-    source: DataStore,
-    target: DataStore,
-    *,
-    after: int = 0,
-    most_rows: int = _ENOUGH,
-    selection: Selection = EVERYTHING,
-) -> int:
-    """Bring every change after ``after`` from one store to the other; return the revision reached."""
-    while True:
-        changes = source.replica.read_changes(after, most_rows, selection)
-        target.replica.apply_patch(Patch(changes.series, changes.records)).result()
-        if changes.upto == changes.newest:
-            return changes.upto
-        assert changes.upto > after
-        after = changes.upto
-
-
-def clear(target: DataStore, *patches: SeriesPatch) -> PatchCounts:
-    """Apply patches of series."""
-    return target.replica.apply_patch(Patch(patches)).result()
-
-
-def delete_fills(store: DataStore, *numbers: int) -> PatchCounts:
-    """Delete the fills that ``fills_at`` made of these numbers."""
-    keys = fills_at(*numbers).select(list(FILLS.key))
-    return store.replica.apply_patch(Patch((), (RecordPatch(FILLS, FILLS.empty(), keys),))).result()
-
-
-def claim(start: int, stop: int, source: str = "rest", checked_ms: int = T0) -> Coverage:
-    return Coverage(minute_span(start, stop), source, checked_ms)
 
 
 class ReplicationContract:
@@ -163,7 +111,7 @@ class ReplicationContract:
         source.upsert(BTC, bars_at(minutes(0, 100)), [claim(0, 100)]).result()
         source.upsert(APPLE_DAYS, bars_at([T0]), [Coverage(Span(T0, T0 + 86_400_000), "rest", T0)]).result()
         source.upsert(ETH, empty_klines(), [claim(0, 5, "archive:a sha256:b")]).result()
-        source.records.upsert_records(FILLS, fills_at(1, 2), [OwnerClaims(_OWNER, [claim(0, 9)])]).result()
+        source.records.upsert_records(FILLS, fills_at(1, 2), [OwnerClaims(OWNER, [claim(0, 9)])]).result()
         source.records.upsert_records(TICKERS, rows_of(TICKERS, {"symbol": "BTC_USDT.BNC"})).result()
         assert follow(source, target) == source.revision()
         assert content_of(target) == content_of(source)
@@ -181,7 +129,7 @@ class ReplicationContract:
         before = source.revision()
         source.upsert(BTC, bars_at(minutes(50, 101), 100.0)).result()
         source.upsert(BTC, bars_at([T0 + 7 * 60_000], 200.0)).result()
-        changes = source.replica.read_changes(before, _ENOUGH, EVERYTHING)
+        changes = source.replica.read_changes(before, ENOUGH, EVERYTHING)
         assert [times_of(one.bars) for one in changes.series] == [[T0 + 7 * 60_000, T0 + 100 * 60_000]]
 
     def test_a_set_holds_whole_revisions_and_at_least_one(self, source: DataStore) -> None:
@@ -289,15 +237,15 @@ class ReplicationContract:
     ) -> None:
         for one in (BTC, BTC_HOURS, ETH, APPLE_DAYS):
             source.upsert(one, bars_at([T0])).result()
-        bought = rows_of(FILLS, {"account": _OWNER, "symbol": "BTC_USDT"})
-        source.records.upsert_records(FILLS, bought, [OwnerClaims(_OWNER, [claim(0, 5)])]).result()
+        bought = rows_of(FILLS, {"account": OWNER, "symbol": "BTC_USDT"})
+        source.records.upsert_records(FILLS, bought, [OwnerClaims(OWNER, [claim(0, 5)])]).result()
         quotes = [{"symbol": "BTC_USDT.BNC"}, {"symbol": "ETH_USDT.OKX"}]
         source.records.upsert_records(TICKERS, rows_of(TICKERS, *quotes)).result()
         assert follow(source, target, selection=selection) == source.revision()
         assert taken == Taken(
             {one.series for one in target.summaries()},
             target.records.count_records(FILLS),
-            len(target.records.covered_records(FILLS, _OWNER, ALWAYS)),
+            len(target.records.covered_records(FILLS, OWNER, ALWAYS)),
             target.records.count_records(TICKERS),
         )
 
@@ -326,6 +274,77 @@ class ReplicationContract:
         clear(source, SeriesPatch(BTC, empty_klines(), cleared=[minute_span(0, 1)]))
         assert (source.replica.series_revision(ETH), source.replica.series_revision(BTC)) == (1, 4)
         assert source.replica.record_revision(FILLS) == 3
+
+    def test_a_read_of_a_revision_leaves_the_next_read_alone(self, source: DataStore) -> None:
+        source.records.upsert_records(FILLS, fills_at(1)).result()
+        assert source.replica.record_revision(FILLS) == 1
+        assert source.replica.read_record_claims(TICKERS) == []
+        assert source.replica.series_revision(BTC) == 0
+        assert source.replica.read_mark("none") is None
+
+    def test_the_backlog_is_what_lies_after_a_revision(self, source: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 10)), [claim(0, 10)]).result()
+        source.upsert(ETH, bars_at(minutes(0, 3))).result()
+        source.records.upsert_records(FILLS, fills_at(1, 2), [OwnerClaims(OWNER, [claim(0, 9)])]).result()
+        read = source.replica.read_backlog
+        told = [read(after, EVERYTHING) for after in (0, 1, 2, 3, 9)]
+        assert [(one.revisions, one.rows) for one in told] == [(3, 15), (2, 5), (1, 2), (0, 0), (0, 0)]
+        assert [one.since_ms is None for one in told] == [False, False, False, True, True]
+
+    def test_the_backlog_counts_what_is_wanted(self, source: DataStore) -> None:
+        for one in (BTC, BTC_HOURS, ETH, APPLE_DAYS):
+            source.upsert(one, bars_at([T0])).result()
+        bought = rows_of(FILLS, {"account": OWNER, "symbol": "BTC_USDT"})
+        source.records.upsert_records(FILLS, bought).result()
+        quotes = [{"symbol": "BTC_USDT.BNC"}, {"symbol": "ETH_USDT.OKX"}]
+        source.records.upsert_records(TICKERS, rows_of(TICKERS, *quotes)).result()
+        told = {
+            name: source.replica.read_backlog(0, selection) for name, (selection, _) in _SELECTIONS.items()
+        }
+        assert {one.revisions for one in told.values()} == {6}
+        assert {name: one.rows for name, one in told.items()} == {
+            name: len(taken.series) + taken.fills + taken.tickers for name, (_, taken) in _SELECTIONS.items()
+        }
+
+    def test_deletions_and_claims_alone_are_a_backlog_without_rows(self, source: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(0, 10)), [claim(0, 10)]).result()
+        source.records.upsert_records(FILLS, fills_at(1)).result()
+        after = source.revision()
+        steps: list[Callable[[], object]] = [
+            lambda: clear(source, SeriesPatch(BTC, empty_klines(), cleared=[minute_span(2, 6)])),
+            lambda: source.upsert(BTC, empty_klines(), [claim(10, 20)]).result(),
+            lambda: delete_fills(source, 1),
+            lambda: source.records.upsert_records(
+                FILLS, FILLS.empty(), [OwnerClaims(OWNER, [claim(0, 9)])]
+            ).result(),
+        ]
+        for step in steps:
+            step()
+            told = source.replica.read_backlog(after, EVERYTHING)
+            assert (told.revisions, told.rows, told.since_ms is None) == (1, 0, False)
+            after = source.revision()
+
+    def test_the_backlog_of_what_was_trimmed_is_told_as_far_as_it_is_known(self, source: DataStore) -> None:
+        for minute in range(5):
+            source.upsert(BTC, bars_at(minutes(minute, minute + 1))).result()
+        source.replica.trim_changes(2)
+        told = source.replica.read_backlog(0, EVERYTHING)
+        assert (told.revisions, told.since_ms is None) == (5, False)
+
+    def test_whole_series_are_read_at_once(self, source: DataStore) -> None:
+        source.upsert(BTC, bars_at(minutes(5, 9)), [claim(0, 9), claim(3, 4, "files")]).result()
+        source.upsert(BTC, bars_at(minutes(0, 2))).result()
+        source.upsert(BTC_HOURS, bars_at([T0])).result()
+        source.upsert(APPLE_DAYS, empty_klines(), [Coverage(Span(T0, T0 + 86_400_000), "rest", T0)]).result()
+        asked = [BTC_HOURS, ETH, APPLE_DAYS, BTC]
+        found = source.replica.read_whole(asked)
+        assert [one.series for one in found] == [BTC_HOURS, APPLE_DAYS, BTC]
+        for one in found:
+            assert one.bars.equals(source.read(one.series))
+            assert set(one.claims) == set(source.covered(one.series, ALWAYS))
+            assert not one.cleared
+            assert not one.unclaimed
+        assert source.replica.read_whole([]) == []
 
     def test_marks_are_written_with_the_patch_or_not_at_all(self, target: DataStore) -> None:
         replica = target.replica
@@ -413,12 +432,12 @@ def _change(store: DataStore, change: Sequence[Any], number: int) -> None:
         clear(store, SeriesPatch(series, empty_klines(), (), *spans))
     elif what == "fills":
         rows = fills_at(*range(start, stop), side=detail)
-        claims = [OwnerClaims(_OWNER, [claim(start, stop, "rest", T0 + number)])]
+        claims = [OwnerClaims(OWNER, [claim(start, stop, "rest", T0 + number)])]
         store.records.upsert_records(FILLS, rows, claims).result()
     elif what == "delete":
         delete_fills(store, *range(start, stop))
     else:
-        told = [OwnerClaims(_OWNER, [claim(start, stop, "rest", T0 + number)])] if detail else []
+        told = [OwnerClaims(OWNER, [claim(start, stop, "rest", T0 + number)])] if detail else []
         keys = FILLS.empty().select(list(FILLS.key))
-        patch = RecordPatch(FILLS, FILLS.empty(), keys, told, [_OWNER])
+        patch = RecordPatch(FILLS, FILLS.empty(), keys, told, [OWNER])
         store.replica.apply_patch(Patch(records=[patch])).result()

@@ -77,6 +77,11 @@ def log_unclaimed(
     insert_rows(connection, "record_deletions", rows)
 
 
+def log_time(connection: duckdb.DuckDBPyConnection, revision: int, now_ms: int) -> None:
+    """Note in the open transaction when its revisions, of which ``revision`` is the last, are written."""
+    connection.execute("INSERT INTO revision_times VALUES (?, ?)", [revision, now_ms])
+
+
 def parse_owners(texts: Iterable[str]) -> list[str]:
     """The owners that ``log_unclaimed`` wrote, each once."""
     return list(dict.fromkeys(text.removeprefix(_OWNER) for text in texts if text.startswith(_OWNER)))
@@ -102,6 +107,7 @@ def trim_entries(connection: duckdb.DuckDBPyConnection, revision: int) -> int:
     for table in ("changes", "record_deletions"):
         ((deleted,),) = connection.execute(f"DELETE FROM {table} WHERE revision <= ?", [revision]).fetchall()
         gone += int(deleted)
+    connection.execute("DELETE FROM revision_times WHERE revision <= ?", [revision])
     if gone:
         connection.execute("DELETE FROM meta WHERE key = ?", [TRIMMED])
         connection.execute("INSERT INTO meta VALUES (?, ?)", [TRIMMED, str(revision)])

@@ -3,12 +3,10 @@
 # ruff: noqa: S608 - names in the SQL are our own constants; every value is a parameter
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from markethub.domain.errors import ConflictError
@@ -20,18 +18,17 @@ from markethub.domain.symbol import Series, Symbol
 from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import ChangeSet, RecordPatch, SeriesPatch
 from markethub.ports.store import Coverage
+from markethub.stores.duckdb.bulk_reading import ALL_REVISIONS, Window, read_bars_of
 from markethub.stores.duckdb.change_log import (
     CLEARED,
-    UNCLAIMED,
     WRITTEN,
     parse_keys,
     parse_owners,
     trimmed_to,
 )
-from markethub.stores.duckdb.frames import TIME, incoming
-from markethub.stores.duckdb.schema import bars_table, name_columns
+from markethub.stores.duckdb.schema import name_columns
 from markethub.tables.catalog import RECORD_TABLES
-from markethub.tables.klines import KLINES, empty_klines
+from markethub.tables.klines import empty_klines
 from markethub.tables.records import RecordTable
 from markethub.tables.selected import select_rows, takes_claim, takes_table
 
@@ -51,21 +48,6 @@ class _Found:
     unclaimed: list[Span] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Revisions ``after < revision <= upto``."""
-
-    after: int
-    upto: int
-
-    @property
-    def bounds(self) -> list[int]:
-        return [self.after, self.upto]
-
-
-ALL_REVISIONS = Window(0, 2**63 - 1)
-
-
 def read_change_set(
     connection: duckdb.DuckDBPyConnection, after: int, most_rows: int, selection: Selection
 ) -> ChangeSet:
@@ -78,7 +60,8 @@ def read_change_set(
         raise ConflictError(
             f"changes after revision {after} were trimmed: the oldest that is known follows {oldest}"
         )
-    window = Window(after, _choose_end(connection, after, newest, most_rows))
+    tables = _changed_tables(connection, after)
+    window = Window(after, _choose_end(connection, tables, Window(after, newest), most_rows))
     if window.upto == after:
         return ChangeSet(after, after, newest)
     return ChangeSet(
@@ -88,7 +71,7 @@ def read_change_set(
         _read_series(connection, window, selection),
         [
             patch
-            for table in RECORD_TABLES.values()
+            for table in tables
             if takes_table(selection, table)
             and (patch := _read_records(connection, window, selection, table)) is not None
         ],
@@ -104,39 +87,40 @@ def newest_revision(connection: duckdb.DuckDBPyConnection) -> int:
     return int(newest)
 
 
-def _choose_end(connection: duckdb.DuckDBPyConnection, after: int, newest: int, most_rows: int) -> int:
+def _changed_tables(connection: duckdb.DuckDBPyConnection, after: int) -> list[RecordTable]:
+    found = connection.sql("SELECT name FROM record_tables WHERE revision > ?", params=[after]).fetchall()
+    names = {name for (name,) in found}
+    return [table for name, table in RECORD_TABLES.items() if name in names]
+
+
+def _choose_end(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[RecordTable], window: Window, most_rows: int
+) -> int:
     """The revision to stop at: as many whole ones as hold ``most_rows`` rows, but one at least."""
     widths = ", ".join(f"('{interval.value}', {interval.width_ms})" for interval in Interval)
-    sizes: defaultdict[int, int] = defaultdict(int)
-    entries = connection.sql(
+    entries = (
         # An entry from before version 3 has no count: its span bounds it.
-        "SELECT c.revision, coalesce(c.rows, (c.end_ms - c.start_ms) // w.width_ms) "
+        "SELECT c.revision, coalesce(c.rows, (c.end_ms - c.start_ms) // w.width_ms) AS size "
         f"FROM changes c JOIN series s ON c.series = s.id JOIN (VALUES {widths}) w(interval, width_ms) "
-        "ON s.interval = w.interval WHERE c.revision > ? ORDER BY c.revision LIMIT ?",
-        params=[after, _MOST_ENTRIES],
+        "ON s.interval = w.interval WHERE c.revision > ? ORDER BY c.revision LIMIT ?"
+    )
+    rows = "".join(
+        f" UNION ALL SELECT revision, {table.row_weight} FROM {table.name} WHERE revision > ?"
+        for table in tables
+    )
+    ((fitting, first, is_cut, last, total),) = connection.sql(
+        f"WITH entries AS ({entries}), sizes AS (SELECT revision, sum(size) AS size "
+        f"FROM (FROM entries{rows}) GROUP BY revision), "
+        "totals AS (SELECT revision, sum(size) OVER (ORDER BY revision) AS total FROM sizes) "
+        "SELECT max(revision) FILTER (total <= ?), min(revision), (SELECT count(*) FROM entries) = ?, "
+        "(SELECT max(revision) FROM entries), max(total) FROM totals",
+        params=[window.after, _MOST_ENTRIES, *[window.after] * len(tables), most_rows, _MOST_ENTRIES],
     ).fetchall()
-    for revision, rows in entries:
-        sizes[revision] += rows
+    if first is None:
+        return window.upto
     # The last revision of a cut list may have more entries.
-    end = newest if len(entries) < _MOST_ENTRIES else max(entries[-1][0] - 1, after + 1)
-    for table in RECORD_TABLES.values():
-        counted = connection.sql(
-            f"SELECT revision, count(*) FROM {table.name} WHERE revision > ? AND revision <= ? "
-            "GROUP BY revision ORDER BY revision LIMIT ?",
-            params=[after, end, most_rows + 1],
-        ).fetchall()
-        for revision, rows in counted:
-            sizes[revision] += rows
-    total = 0
-    reached = after
-    for revision in sorted(sizes):
-        if revision > end:
-            break
-        total += sizes[revision]
-        if total > most_rows and reached > after:
-            return reached
-        reached = revision
-    return end
+    end = max(last - 1, first) if is_cut else window.upto
+    return min(end, first if fitting is None else fitting) if total > most_rows else end
 
 
 def _read_series(
@@ -147,12 +131,13 @@ def _read_series(
     found = _read_entries(connection, window, selection)
     for interval in Interval:
         wanted = {
-            series_id: one
+            series_id: one.extent
             for series_id, one in found.items()
             if one.series.interval is interval and one.extent is not None
         }
-        if wanted:
-            for series_id, bars in _read_bars(connection, interval, wanted, window):
+        if spans := list(wanted.values()):
+            extent = Span(min(span.start_ms for span in spans), max(span.end_ms for span in spans))
+            for series_id, bars in read_bars_of(connection, interval, list(wanted), extent, window):
                 found[series_id].bars = bars
     rows = connection.sql(
         "SELECT series, start_ms, end_ms, source, checked_ms FROM coverage "
@@ -172,67 +157,27 @@ def _read_entries(
     connection: duckdb.DuckDBPyConnection, window: Window, selection: Selection
 ) -> dict[int, _Found]:
     rows = connection.sql(
-        "SELECT c.series, s.symbol, s.interval, c.start_ms, c.end_ms, coalesce(c.rows, 1), c.kind "
-        "FROM changes c JOIN series s ON c.series = s.id "
-        "WHERE c.revision > ? AND c.revision <= ? ORDER BY c.revision",
+        "SELECT c.series, any_value(s.symbol), any_value(s.interval), "
+        "min(c.start_ms) FILTER (is_bars), max(c.end_ms) FILTER (is_bars) "
+        f"FROM (SELECT *, kind = {WRITTEN} AND coalesce(rows, 1) > 0 AS is_bars FROM changes) c "
+        "JOIN series s ON c.series = s.id WHERE c.revision > ? AND c.revision <= ? GROUP BY c.series",
         params=window.bounds,
     ).fetchall()
     found: dict[int, _Found] = {}
-    passed: set[int] = set()
-    for series_id, symbol, interval, start_ms, end_ms, bars, kind in rows:
-        if series_id in passed:
-            continue
-        if series_id not in found:
-            series = Series(Symbol.parse(symbol), Interval(interval))
-            if not selection.takes_series(series):
-                passed.add(series_id)
-                continue
-            found[series_id] = _Found(series)
-        one, span = found[series_id], Span(start_ms, end_ms)
-        if kind == CLEARED:
-            one.cleared.append(span)
-        elif kind == UNCLAIMED:
-            one.unclaimed.append(span)
-        elif kind == WRITTEN and bars:
-            old = one.extent or span
-            one.extent = Span(min(old.start_ms, start_ms), max(old.end_ms, end_ms))
+    for series_id, symbol, interval, start_ms, end_ms in rows:
+        series = Series(Symbol.parse(symbol), Interval(interval))
+        if selection.takes_series(series):
+            found[series_id] = _Found(series, None if start_ms is None else Span(start_ms, end_ms))
+    gone = connection.sql(
+        "SELECT series, start_ms, end_ms, kind FROM changes "
+        f"WHERE revision > ? AND revision <= ? AND kind <> {WRITTEN} ORDER BY revision",
+        params=window.bounds,
+    ).fetchall()
+    for series_id, start_ms, end_ms, kind in gone:
+        if series_id in found:
+            spans = found[series_id].cleared if kind == CLEARED else found[series_id].unclaimed
+            spans.append(Span(start_ms, end_ms))
     return found
-
-
-def _read_bars(
-    connection: duckdb.DuckDBPyConnection, interval: Interval, wanted: Mapping[int, _Found], window: Window
-) -> Iterator[tuple[int, pa.Table]]:
-    """The bars of these series that the window wrote, by series id."""
-    spans = [one.extent for one in wanted.values() if one.extent is not None]
-    columns = name_columns(tuple(KLINES.names))
-    # Zone maps prune by these bounds, not by the join.
-    where = (
-        f"t.series BETWEEN ? AND ? AND t.open_time >= {TIME} AND t.open_time < {TIME} "
-        "AND t.revision > ? AND t.revision <= ?"
-    )
-    values = [
-        min(wanted),
-        max(wanted),
-        min(span.start_ms for span in spans),
-        max(span.end_ms for span in spans),
-        *window.bounds,
-    ]
-    tables = [bars_table(interval, is_hot=is_hot) for is_hot in (False, True)]
-    query = " UNION ALL ".join(
-        f"SELECT t.series, {columns} FROM {table} t JOIN incoming i ON t.series = i.series WHERE {where}"
-        for table in tables
-    )
-    with incoming(connection, pa.table({"series": pa.array(sorted(wanted), pa.int32())})):
-        rows = connection.sql(
-            f"SELECT * FROM ({query}) ORDER BY series, open_time", params=values * len(tables)
-        ).to_arrow_table()
-    if not len(rows):
-        return
-    bars = rows.drop_columns(["series"]).cast(KLINES)
-    ids = rows.column("series").to_numpy()
-    starts = [0, *(np.flatnonzero(np.diff(ids)) + 1).tolist(), len(ids)]
-    for start, end in pairwise(starts):
-        yield int(ids[start]), bars.slice(start, end - start)
 
 
 def _read_records(

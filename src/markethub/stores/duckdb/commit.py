@@ -5,10 +5,11 @@ from itertools import islice
 
 import duckdb
 
+from markethub.ports.clock import Clock
 from markethub.ports.replication import Patch, PatchCounts
 from markethub.ports.store import UpsertCounts
 from markethub.stores.duckdb.batch import Write, WriteSet, apply_writes
-from markethub.stores.duckdb.change_log import trim_entries
+from markethub.stores.duckdb.change_log import log_time, trim_entries
 from markethub.stores.duckdb.frames import transaction, translated
 from markethub.stores.duckdb.patches import apply_patch
 from markethub.stores.duckdb.record_batch import RecordWrite, apply_record_writes
@@ -23,9 +24,10 @@ Counts = UpsertCounts | list[UpsertCounts]
 class Committer:
     """Commits batches on the writer's connection and keeps ``state`` in step with the file."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, state: StoreState) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, state: StoreState, clock: Clock) -> None:
         self._connection = connection
         self._state = state
+        self._clock = clock
         self._keys = KnownKeys(connection)
 
     def commit(self, writes: Sequence[AnyWrite]) -> list[Counts]:
@@ -39,7 +41,7 @@ class Committer:
         with transaction(self._connection):
             bar_counts = iter(apply_writes(self._connection, stage, self._state.hot_from_ms, entries))
             record_counts = iter(apply_record_writes(self._connection, stage, self._keys, records))
-            stage.save(self._connection)
+            self._save(stage)
         stage.publish()
         return [_take_counts(write, bar_counts, record_counts) for write in writes]
 
@@ -48,7 +50,7 @@ class Committer:
         stage = Stage(self._state)
         with translated("applying a patch"), transaction(self._connection):
             counts = apply_patch(self._connection, stage, self._keys, self._state.hot_from_ms, patch)
-            stage.save(self._connection)
+            self._save(stage)
         stage.publish()
         return counts
 
@@ -56,6 +58,11 @@ class Committer:
         """Forget the changes of all but the newest revisions; return how many entries went."""
         with translated("trimming the change log"), transaction(self._connection):
             return trim_entries(self._connection, max(self._state.revision - keep_revisions, 0))
+
+    def _save(self, stage: Stage) -> None:
+        stage.save(self._connection)
+        if stage.revision > self._state.revision:
+            log_time(self._connection, stage.revision, self._clock())
 
 
 def _take_counts(write: AnyWrite, bars: Iterator[UpsertCounts], records: Iterator[UpsertCounts]) -> Counts:

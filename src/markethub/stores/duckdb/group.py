@@ -17,8 +17,6 @@ from markethub.tables.klines import open_times_ms
 
 UNCHANGED, NEW, CHANGED = 0, 1, 2
 
-_SMALL_CHUNK_ROWS = 2048
-
 _DIFFERS = " OR ".join(f't."{name}" IS DISTINCT FROM i."{name}"' for name in VALUE_COLUMNS)
 _ASSIGNMENTS = ", ".join(f'"{name}" = i."{name}"' for name in (*VALUE_COLUMNS, "revision"))
 _SAME_KEY = "t.series = i.series AND t.open_time = i.open_time"
@@ -51,9 +49,9 @@ class Group:
         lengths = [len(piece.bars) for piece in self.pieces]
         self.offsets = np.concatenate(([0], np.cumsum(lengths)))
         bars = pa.concat_tables([piece.bars for piece in self.pieces])
-        # DuckDB scans chunk by chunk, and thousands of tiny ones cost more than one copy.
-        small = len(self.pieces) > 1 and len(bars) < _SMALL_CHUNK_ROWS * len(self.pieces)
-        self.bars = bars.combine_chunks() if small else bars
+        # DuckDB scans chunk by chunk: thousands of tiny ones cost more than one copy, and row groups that end
+        # with large ones are not full, so that its next checkpoint writes them again.
+        self.bars = bars.combine_chunks()
         self.times: npt.NDArray[np.int64] = open_times_ms(self.bars).to_numpy()
         self.series_ids = np.repeat(np.array([piece.state.id for piece in self.pieces], np.int32), lengths)
         self.status = np.full(len(bars), NEW, np.uint8)

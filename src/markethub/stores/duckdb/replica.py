@@ -1,6 +1,6 @@
 """The side of an embedded store that replication works with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
@@ -8,7 +8,9 @@ from markethub.domain.errors import StoreError
 from markethub.domain.selection import Selection
 from markethub.domain.symbol import Series
 from markethub.ports.records import OwnerClaims
-from markethub.ports.replication import ChangeSet, Patch, PatchCounts
+from markethub.ports.replication import Backlog, ChangeSet, Patch, PatchCounts, SeriesPatch
+from markethub.stores.duckdb.backlog import read_backlog
+from markethub.stores.duckdb.bulk_reading import read_whole_series
 from markethub.stores.duckdb.change_log import trimmed_to
 from markethub.stores.duckdb.change_reading import read_change_set, read_owner_claims
 from markethub.stores.duckdb.commit import Committer
@@ -59,6 +61,10 @@ class DuckdbReplica:
         with self._file.cursor("reading changes") as cursor, self._file.turn(most_rows), transaction(cursor):
             return read_change_set(cursor, after, most_rows, selection)
 
+    def read_backlog(self, after: int, selection: Selection) -> Backlog:
+        with self._file.cursor("reading the backlog") as cursor, transaction(cursor):
+            return read_backlog(cursor, after, selection)
+
     def apply_patch(self, patch: Patch) -> "Future[PatchCounts]":
         self._file.check_writable()
         try:
@@ -69,6 +75,12 @@ class DuckdbReplica:
             return refused
         return self._call_writer(lambda: self._committer.apply_patch(admitted))
 
+    def read_whole(self, series: Sequence[Series]) -> list[SeriesPatch]:
+        with self._file.cursor("reading whole series") as cursor:
+            states = [state for one in series if (state := self._state.find(one)) is not None]
+            with self._file.turn(sum(state.rows for state in states)), transaction(cursor):
+                return read_whole_series(cursor, states)
+
     def read_mark(self, name: str) -> str | None:
         return self._read_meta(MARK + name)
 
@@ -78,14 +90,20 @@ class DuckdbReplica:
             return read_owner_claims(cursor, table)
 
     def series_revision(self, series: Series) -> int:
-        with self._file.use():
-            state = self._state.find(series)
-        return 0 if state is None else state.revision
+        # Of the file: a commit can be read before the state in memory tells of it.
+        return self._read_revision(
+            "SELECT revision FROM series WHERE symbol = ? AND interval = ?",
+            [str(series.symbol), series.interval.value],
+        )
 
     def record_revision(self, table: RecordTable) -> int:
         check_table(table)
-        with self._file.use():
-            return self._state.records[table.name].revision
+        return self._read_revision("SELECT revision FROM record_tables WHERE name = ?", [table.name])
+
+    def _read_revision(self, query: str, where: list[str]) -> int:
+        with self._file.cursor("reading a revision") as cursor:
+            found = cursor.sql(query, params=where).fetchall()
+        return int(found[0][0]) if found else 0
 
     def trim_changes(self, keep_revisions: int) -> int:
         self._file.check_writable()

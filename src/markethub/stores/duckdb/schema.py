@@ -14,8 +14,9 @@ Records lie in one table for each RecordTable of the catalog, with its name and 
 the order in which they came; the one writer keeps their keys unique too. ``record_tables`` counts their rows
 and keeps the revision of the newest write to each, ``record_coverage`` their claims.
 
-Version 2 added the tables of records, version 3 what replicas need: the store's name in ``meta``, and a
-log that also tells what is gone. A file of an earlier version gets them when it is opened for writing.
+Version 2 added the tables of records, version 3 what replicas need: the store's name in ``meta``, a log that
+also tells what is gone, and ``revision_times``, which tells when the revisions up to one were written. A file
+of an earlier version gets them when it is opened for writing.
 """
 
 import pyarrow as pa
@@ -60,12 +61,14 @@ CREATE TABLE changes (
     rows BIGINT, kind INTEGER NOT NULL
 );
 CREATE TABLE record_deletions (revision BIGINT NOT NULL, "table" VARCHAR NOT NULL, key VARCHAR NOT NULL);
+CREATE TABLE revision_times (revision BIGINT NOT NULL, at_ms BIGINT NOT NULL);
 """
 
 REPLICA_SQL = """
 ALTER TABLE changes ADD COLUMN rows BIGINT;
 ALTER TABLE changes ADD COLUMN kind INTEGER DEFAULT 0;
 CREATE TABLE record_deletions (revision BIGINT NOT NULL, "table" VARCHAR NOT NULL, key VARCHAR NOT NULL);
+CREATE TABLE revision_times (revision BIGINT NOT NULL, at_ms BIGINT NOT NULL);
 """
 """What brings the tables of a file of version 2 to version 3."""
 

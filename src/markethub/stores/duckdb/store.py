@@ -1,7 +1,7 @@
 """The embedded store: one DuckDB file, one writer thread, a cursor per read."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
@@ -22,14 +22,15 @@ from markethub.stores.duckdb.claim_rows import SERIES_CLAIMS, read_claims
 from markethub.stores.duckdb.commit import AnyWrite, Committer
 from markethub.stores.duckdb.compaction import Compaction
 from markethub.stores.duckdb.compaction_steps import Steps
-from markethub.stores.duckdb.frames import translated
+from markethub.stores.duckdb.frames import transaction, translated
+from markethub.stores.duckdb.many_reading import count_wanted, find_wanted, group_wanted, read_group
 from markethub.stores.duckdb.open_file import OpenFile
 from markethub.stores.duckdb.reading import count_bars, read_bars, read_limited
 from markethub.stores.duckdb.records import DuckdbRecords
 from markethub.stores.duckdb.replica import DuckdbReplica
 from markethub.stores.duckdb.state import SeriesState, StoreState
 from markethub.stores.duckdb.write_queue import WriteQueue
-from markethub.stores.questions import align, check_columns, check_limit
+from markethub.stores.questions import align, check_columns, check_distinct, check_limit
 from markethub.tables.klines import empty_klines, missing_bars
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class DuckdbSeriesStore:
         self._state = StoreState.load(connection)
         self._compaction_lock = threading.Lock()
         self._writer = connection.cursor()
-        committer = Committer(self._writer, self._state)
+        committer = Committer(self._writer, self._state, clock)
         self._queue: WriteQueue[AnyWrite] = WriteQueue(
             committer.commit,
             name=f"store-writer {path.name}",
@@ -126,6 +127,29 @@ class DuckdbSeriesStore:
                     if limit is None or len(bars) <= limit:
                         return bars
                 return read_limited(cursor, series, state.id, span, names, limit=limit, newest=newest)
+
+    def count_many(self, series: Sequence[Series], span: Span | None = None) -> int:
+        check_distinct(series)
+        with self._file.cursor(f"counting bars of {len(series)} series") as cursor, transaction(cursor):
+            return count_wanted(cursor, find_wanted(cursor, series, span))
+
+    def read_many(
+        self, series: Sequence[Series], span: Span | None = None, *, columns: Sequence[str] | None = None
+    ) -> Generator[pa.RecordBatch]:
+        names = check_columns(columns)
+        check_distinct(series)
+        return self._read_many(series, span, names)
+
+    def _read_many(
+        self, series: Sequence[Series], span: Span | None, names: list[str]
+    ) -> Generator[pa.RecordBatch]:
+        with self._file.cursor(f"reading {len(series)} series") as cursor, transaction(cursor):
+            for group in group_wanted(find_wanted(cursor, series, span)):
+                # A turn for each query: who takes the answer slowly must not hold it.
+                with self._file.turn(group.most_rows):
+                    batch = read_group(cursor, group, names)
+                if batch is not None:
+                    yield batch
 
     def covered(self, series: Series, span: Span) -> list[Coverage]:
         with self._file.cursor(f"reading the coverage of {series}") as cursor:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from markethub.domain.errors import UnavailableError
@@ -19,7 +20,7 @@ from markethub.stores.memory import MemorySeriesStore
 from markethub.tables.fills import FILLS
 from markethub.tables.klines import empty_klines
 from markethub.testing.record_rows import claim, fills_at
-from markethub.testing.replication_contract import content_of
+from markethub.testing.replica_moves import content_of
 from markethub.testing.store_contract import (
     BTC,
     BTC_HOURS,
@@ -272,6 +273,25 @@ async def test_what_the_master_writes_meanwhile_is_no_difference(master: DataSto
     source.before["digest"] = write
     verdict = await follower.verify()
     assert (verdict.repaired, verdict.unsettled) == ([], [])
+    assert content_of(slave) == content_of(master)
+
+
+async def test_what_is_written_during_a_digest_is_no_difference(
+    master: DataStore, slave: DataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = follow(StoreSource(master, lambda: 1), slave)
+    await follower.catch_up()
+    read, left = master.read, [200]
+
+    def write_and_read(*arguments: Any, **named: Any) -> pa.Table:  # noqa: ANN401 - as the original
+        if left:
+            minute = left.pop()
+            master.upsert(BTC, bars_at(minutes(minute, minute + 1))).result()
+        return read(*arguments, **named)
+
+    monkeypatch.setattr(master, "read", write_and_read)
+    verdict = await follower.verify()
+    assert (verdict.repaired, verdict.unsettled, left) == ([], [], [])
     assert content_of(slave) == content_of(master)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from markethub.ports.clock import system_clock
 from markethub.ports.records import RecordQuery, RecordStore
 from markethub.replication.digest import digest_records
 from markethub.stores.duckdb import open_duckdb_store
@@ -85,7 +86,7 @@ class SlicedRecords(MemoryRecords):
 @pytest.mark.parametrize("table", RECORD_TABLES.values(), ids=lambda table: table.name)
 def test_where_the_rows_lie_in_memory_does_not_count(table: RecordTable) -> None:
     rows = rows_of(table, {table.time: T0 + 7}, {table.time: T0 + 8, table.owner: "x"})
-    sliced = SlicedRecords(SharedLife())
+    sliced = SlicedRecords(SharedLife(system_clock))
     sliced.upsert_records(table, rows).result()
     assert digest_records(sliced, table) == digest_of(table, rows)
 

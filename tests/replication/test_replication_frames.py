@@ -8,24 +8,27 @@ from hypothesis import strategies as st
 from markethub.domain.errors import ReplicationError
 from markethub.domain.selection import EVERYTHING
 from markethub.ports.records import OwnerClaims
-from markethub.ports.replication import ChangeSet, Patch, RecordPatch, SeriesPatch
+from markethub.ports.replication import ChangeSet, Patch, RecordPatch, SeriesPatch, SnapshotPage
 from markethub.replication.frames import (
     pack_changes,
-    pack_rows,
+    pack_part,
+    pack_snapshot,
     read_series_digests,
     read_table_digests,
     show_series_digests,
     show_table_digests,
     unpack_changes,
-    unpack_rows,
+    unpack_part,
+    unpack_snapshot,
 )
+from markethub.replication.pages import Part
 from markethub.replication.source import digest_stored_series, digest_stored_table
 from markethub.stores.memory import MemorySeriesStore
 from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.fills import FILLS
 from markethub.tables.klines import KLINES, empty_klines
 from markethub.testing.record_rows import claim, fills_at, rows_of
-from markethub.testing.store_contract import BTC, ETH, bars_at, minute_span, minutes
+from markethub.testing.store_contract import BTC, ETH, T0, bars_at, minute_span, minutes
 
 
 @pytest.fixture
@@ -81,16 +84,34 @@ def test_a_message_that_was_cut_or_changed_is_refused(data: st.DataObject) -> No
         unpack_changes(bytes(spoilt))
 
 
+def test_a_page_of_a_snapshot_comes_out_as_it_went_in(changes: ChangeSet) -> None:
+    page = SnapshotPage(changes.series, changes.records, "there")
+    read = unpack_snapshot(b"".join(pack_snapshot(page, "lz4")))
+    assert (read.cursor, read.rows) == ("there", page.rows)
+    assert [one.claims for one in read.series] == [list(one.claims) for one in page.series]
+    for rows, others in zip(read.records, page.records, strict=True):
+        assert rows.rows.equals(others.rows)
+    assert unpack_snapshot(b"".join(pack_snapshot(SnapshotPage()))).cursor is None
+
+
+def test_a_message_of_another_sort_is_refused(changes: ChangeSet) -> None:
+    with pytest.raises(ReplicationError, match="page of a snapshot that cannot be read: 'cursor'"):
+        unpack_snapshot(b"".join(pack_changes(changes)))
+    with pytest.raises(ReplicationError, match="change set that cannot be read: 'series'"):
+        unpack_changes(b"".join(pack_part(Part(bars_at([T0]), None))))
+
+
 def test_rows_of_another_version_are_refused() -> None:
-    message = b"".join(pack_rows(fills_at(1)))
-    assert unpack_rows(message, FILLS.schema).equals(fills_at(1))
+    message = b"".join(pack_part(Part(fills_at(1), 5)))
+    read = unpack_part(message, FILLS.schema)
+    assert (read.rows.equals(fills_at(1)), read.rest_ms) == (True, 5)
     with pytest.raises(ReplicationError, match="instead of open_time"):
-        unpack_rows(message, KLINES)
+        unpack_part(message, KLINES)
     with pytest.raises(ReplicationError, match="begin"):
-        unpack_rows(b"<html>", KLINES)
+        unpack_part(b"<html>", KLINES)
     older = pa.table({"open_time": [1]})
     with pytest.raises(ReplicationError, match="same version"):
-        unpack_rows(b"".join(pack_rows(older)), KLINES)
+        unpack_part(b"".join(pack_part(Part(older, None))), KLINES)
 
 
 def test_digests_come_out_as_they_went_in(changes: ChangeSet) -> None:

@@ -18,8 +18,11 @@ _LONGEST_DETAILS = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a token and the address it came from; ``token_id`` is None for this machine's command line,
-    whose name is ``local:`` and the user of the operating system."""
+    """Who asks: a token and the address it came from.
+
+    ``token_id`` is None where there is none: for this machine's command line, whose name is ``local:`` and
+    the user of the operating system, and for those whom the door of DMS lets in without one.
+    """
 
     token_id: int | None
     token_name: str

@@ -138,7 +138,7 @@ async def get_execution(connection: AsyncConnection, execution_id: int) -> Execu
     row = (await connection.execute(SHOWN_EXECUTIONS.where(execution.c.id == execution_id))).one_or_none()
     if row is None:
         raise NotFoundError(f"Execution not found: {execution_id}")
-    return _execution(row)
+    return execution_of(row)
 
 
 async def find_by_trace(connection: AsyncConnection, trace_id: str) -> Execution | None:
@@ -146,7 +146,7 @@ async def find_by_trace(connection: AsyncConnection, trace_id: str) -> Execution
     if not is_storable(trace_id):
         return None
     row = (await connection.execute(SHOWN_EXECUTIONS.where(execution.c.trace_id == trace_id))).one_or_none()
-    return None if row is None else _execution(row)
+    return None if row is None else execution_of(row)
 
 
 async def list_executions(
@@ -192,7 +192,7 @@ async def list_executions(
         found, total = await fetch_page(
             connection, SHOWN_EXECUTIONS, where=where, order=order, limit=limit, offset=offset, total=total
         )
-    return [_execution(row) for row in found], total
+    return [execution_of(row) for row in found], total
 
 
 async def read_search(
@@ -210,7 +210,8 @@ async def read_search(
     return statuses, frozenset(named.scalars())
 
 
-def _execution(row: Row[Any]) -> Execution:
+def execution_of(row: Row[Any]) -> Execution:
+    """The execution that a row of SHOWN_EXECUTIONS holds."""
     values = row._asdict()
     values["status"] = ExecutionStatus(row.status)
     values["parameters"] = decode_object(row.parameters)

@@ -181,6 +181,14 @@ async def list_jobs(
     return [job_of(row) for row in rows], total
 
 
+async def jobs_of_handler(connection: AsyncConnection, job_category: str, job_type: str) -> list[Job]:
+    """Every stored job of this category and type, by name, disabled ones too."""
+    statement = (
+        select(job).where(job.c.job_category == job_category, job.c.job_type == job_type).order_by(job.c.name)
+    )
+    return [job_of(row) for row in await connection.execute(statement)]
+
+
 async def mark_run(connection: AsyncConnection, job_ids: set[int], now_ms: int) -> None:
     """Note that executions of these jobs have just started."""
     for job_id in sorted(job_ids):  # one order everywhere, or two workers could wait for each other

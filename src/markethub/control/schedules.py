@@ -70,6 +70,12 @@ async def count_unfinished(connection: AsyncConnection, job_id: int) -> int:
     return (await connection.execute(statement)).scalar_one()
 
 
+async def find_unfinished(connection: AsyncConnection) -> set[int]:
+    """The ids of the jobs that have an execution which has not ended, those that wait included."""
+    statement = select(execution.c.job_id).where(execution.c.completed_ms.is_(None)).distinct()
+    return set((await connection.execute(statement)).scalars())
+
+
 async def has_run(connection: AsyncConnection, job_id: int, due_ms: int) -> bool:
     """Whether there is an execution for this moment of a job's schedule."""
     statement = select(execution.c.id).where(execution.c.job_id == job_id, execution.c.due_ms == due_ms)

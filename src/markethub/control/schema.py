@@ -22,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The migration this code is written for; a test holds it equal to the newest file in ``migrations/``."""
 
 
@@ -353,6 +353,67 @@ store_owner = Table(
     Column("store_id", Text, primary_key=True),
     Column("place", Text, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+)
+
+# What replication brought to each node, added up by the hour: one row for each series (or table of records:
+# its name, with no interval), mode, status and reason. ``pending`` numbers the changes that the node's master
+# has not been told of; null for told ones, and for all rows of a master.
+sync_history = Table(
+    "sync_history",
+    metadata,
+    _id(),
+    Column("backup_name", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("interval", Text, nullable=False),
+    Column("sync_mode", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("hour_ms", BigInteger, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("data_count", BigInteger, nullable=False),
+    Column("pending", BigInteger),
+    sqlite_autoincrement=True,
+)
+Index(
+    "uq_sync_history_hour",
+    sync_history.c.hour_ms,
+    sync_history.c.backup_name,
+    sync_history.c.symbol,
+    sync_history.c.interval,
+    sync_history.c.sync_mode,
+    sync_history.c.status,
+    sync_history.c.error,
+    unique=True,
+)
+Index("ix_sync_history_end", sync_history.c.end_ms, sync_history.c.id)
+Index("ix_sync_history_backup_end", sync_history.c.backup_name, sync_history.c.end_ms, sync_history.c.id)
+_UNTOLD = text("pending IS NOT NULL")
+Index(
+    "ix_sync_history_pending",
+    sync_history.c.backup_name,
+    sync_history.c.pending,
+    sqlite_where=_UNTOLD,
+    postgresql_where=_UNTOLD,
+)
+
+# How each slave stands, as it last told: which history it follows up to which revision, what of it it wants
+# (JSON), and what its last verification found.
+replica_state = Table(
+    "replica_state",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("store_id", Text),
+    Column("epoch", BigInteger, nullable=False),
+    Column("revision", BigInteger),
+    Column("selection", Text, nullable=False),
+    Column("synced_ms", BigInteger),
+    Column("verified_ms", BigInteger),
+    Column("compared", BigInteger),
+    Column("repaired", BigInteger),
+    Column("unsettled", BigInteger),
+    Column("error", Text),
+    Column("reported_ms", BigInteger, nullable=False),
 )
 
 # What processes behind one address spend at the venues. Numbers count a venue's windows from 1970; a gate is

@@ -70,15 +70,19 @@ class Comparison(ABC, Generic[Digests]):
         self.revision = theirs.revision
         return bool(self._found)
 
-    async def patches(self) -> AsyncIterator[Patch]:
-        """What makes the store's content that of the source, a month at a time; claims come last.
+    async def patches(self, span: Span = EVER) -> AsyncIterator[Patch]:
+        """What makes the store's content that of the source in the months that ``span`` touches.
 
+        A month at a time; claims come last, and only if no other month differs: they may be about its bars.
         Nothing before it was compared.
         """
         if self._found is not None:
-            for month in self._found.months:
-                yield await self._patch_month(month_span(month))
-            yield self._patch_claims(self._found)
+            months = [month_span(month) for month in self._found.months]
+            touched = [month for month in months if month.intersect(span)]
+            for month in touched:
+                yield await self._patch_month(month)
+            if len(touched) == len(months):
+                yield self._patch_claims(self._found)
 
     @abstractmethod
     async def _digest_theirs(self) -> Digests: ...

@@ -1,11 +1,12 @@
 """A slave at work: it follows its master for as long as it is one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from markethub.domain.span import Span
 from markethub.domain.symbol import Symbol
-from markethub.replication.follower import Verdict
+from markethub.replication.follower import Mode, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Following(Protocol):
     @property
     def state(self) -> FollowingState: ...
 
+    @property
+    def copied_rows(self) -> Mapping[Mode, int]:
+        """The rows that came since the process started."""
+
     async def start(self) -> None:
         """Begin to follow; returns at once."""
 
@@ -40,10 +45,18 @@ class Following(Protocol):
         """Pull soon: the master has news."""
 
     async def request(self, symbol: Symbol | None, span: Span) -> int:
-        """Pull now, then compare ``symbol`` (None: everything) in ``span`` with the master, and repair it.
+        """Pull now, then compare ``symbol`` (None: everything) with the master, and repair it.
 
-        Returns the rows that came. UnavailableError where the master does not answer.
+        What differs is repaired in the months that ``span`` touches. Returns the rows that came. Goes on when
+        the caller is cancelled. InputError if ``symbol`` is not followed; UnavailableError where the master
+        does not answer, and on a node that does not follow.
         """
 
+    def queue(self, symbol: Symbol | None, span: Span) -> None:
+        """As ``request``, but nobody waits: a failure shows in ``state``."""
+
     async def verify(self) -> Verdict:
-        """Pull, compare everything, repair what differs; errors as ``request``."""
+        """Pull, compare everything, repair what differs; errors as ``request``.
+
+        What is compared is compared after the call: one that is under way already is not joined.
+        """

@@ -8,6 +8,7 @@ little-endian. Bars of all series travel in one stream, cut by the counts in the
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -17,8 +18,16 @@ from markethub.domain.errors import MarketHubError, ReplicationError
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 from markethub.ports.records import OwnerClaims
-from markethub.ports.replication import ChangeSet, RecordPatch, SeriesDigests, SeriesPatch, TableDigests
+from markethub.ports.replication import (
+    ChangeSet,
+    RecordPatch,
+    SeriesDigests,
+    SeriesPatch,
+    SnapshotPage,
+    TableDigests,
+)
 from markethub.ports.store import Coverage
+from markethub.replication.pages import Part
 from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.klines import KLINES
 from markethub.tables.records import RecordTable
@@ -27,48 +36,49 @@ MEDIA_TYPE = "application/vnd.markethub.replication"
 _MAGIC = b"MHR1"
 _LENGTH = struct.Struct("<I")
 _STREAM_LENGTH = struct.Struct("<Q")
+_HEAD_BYTES = len(_MAGIC) + 2 * _LENGTH.size
+_ALIGNMENT = 64
+_SMALL_CHUNK_ROWS = 2048
+
+Message = bytes | bytearray
+"""What arrived; the tables that are read from it lie in its memory, so it must not change any more."""
 
 
 def pack_changes(changes: ChangeSet, compression: str | None = None) -> list[bytes]:
     """The message of a change set, in pieces; ``compression`` is None, ``lz4`` or ``zstd``."""
-    header = {
-        "after": changes.after,
-        "upto": changes.upto,
-        "newest": changes.newest,
-        "series": [_series_header(one) for one in changes.series],
-        "records": [_records_header(one) for one in changes.records],
-    }
-    bars = [one.bars for one in changes.series if len(one.bars)]
-    tables = [pa.concat_tables(bars) if bars else KLINES.empty_table()]
-    for one in changes.records:
-        tables += [one.rows, one.deleted]
-    return _pack(header, tables, compression)
+    told = {"after": changes.after, "upto": changes.upto, "newest": changes.newest}
+    return _pack_patches(told, changes.series, changes.records, compression)
 
 
-def unpack_changes(message: bytes) -> ChangeSet:
+def unpack_changes(message: Message) -> ChangeSet:
     """Read what ``pack_changes`` wrote; ReplicationError if it is anything else, or was cut short."""
-    header, tables = _unpack(message)
-    try:
-        bars = _expect(tables[0], KLINES)
-        series = list(_unpack_series(header["series"], bars))
-        records = [
-            _unpack_records(told, *tables[place : place + 2])
-            for told, place in zip(header["records"], range(1, len(tables), 2), strict=True)
-        ]
+    with _explained("a change set"):
+        header, series, records = _unpack_patches(message)
         return ChangeSet(header["after"], header["upto"], header["newest"], series, records)
-    except (KeyError, IndexError, TypeError, ValueError, MarketHubError) as error:
-        raise ReplicationError(f"the other node sent a change set that cannot be read: {error}") from error
 
 
-def pack_rows(rows: pa.Table, compression: str | None = None) -> list[bytes]:
-    """The message of a table alone."""
-    return _pack({}, [rows], compression)
+def pack_snapshot(page: SnapshotPage, compression: str | None = None) -> list[bytes]:
+    """The message of a page of a snapshot; ``compression`` as for change sets."""
+    return _pack_patches({"cursor": page.cursor}, page.series, page.records, compression)
 
 
-def unpack_rows(message: bytes, schema: pa.Schema) -> pa.Table:
-    """Read what ``pack_rows`` wrote; ReplicationError if it is anything else, or of another schema."""
-    _, tables = _unpack(message)
-    return _expect(tables[0], schema)
+def unpack_snapshot(message: Message) -> SnapshotPage:
+    """Read what ``pack_snapshot`` wrote; errors as ``unpack_changes``."""
+    with _explained("a page of a snapshot"):
+        header, series, records = _unpack_patches(message)
+        return SnapshotPage(series, records, header["cursor"])
+
+
+def pack_part(part: Part, compression: str | None = None) -> list[bytes]:
+    """The message of some rows; ``compression`` as for change sets."""
+    return _pack({"rest_ms": part.rest_ms}, [part.rows], compression)
+
+
+def unpack_part(message: Message, schema: pa.Schema) -> Part:
+    """Read what ``pack_part`` wrote; ReplicationError if it is anything else, or of another schema."""
+    header, tables = _unpack(message)
+    with _explained("rows"):
+        return Part(_expect(tables[0], schema), header["rest_ms"])
 
 
 def show_series_digests(digests: SeriesDigests) -> dict[str, object]:
@@ -104,23 +114,81 @@ def read_table_digests(told: Mapping[str, Any]) -> TableDigests:
     return TableDigests(table, told["revision"], told["months"], _read_owner_claims(told["claims"]))
 
 
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ReplicationError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, MarketHubError) as error:
+        raise ReplicationError(f"the other node sent {what} that cannot be read: {error}") from error
+
+
+def _pack_patches(
+    told: Mapping[str, object],
+    series: Sequence[SeriesPatch],
+    records: Sequence[RecordPatch],
+    compression: str | None,
+) -> list[bytes]:
+    header = {
+        **told,
+        "series": [_series_header(one) for one in series],
+        "records": [_records_header(one) for one in records],
+    }
+    bars = [one.bars for one in series if len(one.bars)]
+    tables = [_join(bars) if bars else KLINES.empty_table()]
+    for one in records:
+        tables += [one.rows, one.deleted]
+    return _pack(header, tables, compression)
+
+
+def _join(bars: Sequence[pa.Table]) -> pa.Table:
+    joined = pa.concat_tables(bars)
+    # Each chunk travels as a batch of its own, and thousands of tiny ones cost more than one copy.
+    is_crumbled = len(bars) > 1 and len(joined) < _SMALL_CHUNK_ROWS * len(bars)
+    return joined.combine_chunks() if is_crumbled else joined
+
+
+def _unpack_patches(message: Message) -> tuple[dict[str, Any], list[SeriesPatch], list[RecordPatch]]:
+    header, tables = _unpack(message)
+    series = list(_unpack_series(header["series"], _expect(tables[0], KLINES)))
+    records = [
+        _unpack_records(told, *tables[place : place + 2])
+        for told, place in zip(header["records"], range(1, len(tables), 2), strict=True)
+    ]
+    return header, series, records
+
+
 def _pack(header: object, tables: Iterable[pa.Table], compression: str | None) -> list[bytes]:
     told = orjson.dumps(header)
+    # Blanks, so that columns begin where processors like it.
+    told += b" " * (-(_HEAD_BYTES + len(told) + _STREAM_LENGTH.size) % _ALIGNMENT)
     pieces: list[bytes] = [_LENGTH.pack(len(told)), told]
     options = pa.ipc.IpcWriteOptions(compression=compression)
     for table in tables:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        stream = _Pieces()
+        with pa.ipc.new_stream(stream, table.schema, options=options) as writer:
             writer.write_table(table)
-        stream = sink.getvalue()
-        pieces += [_STREAM_LENGTH.pack(stream.size), stream]
+        pieces += [_STREAM_LENGTH.pack(sum(map(len, stream.pieces))), *stream.pieces]
     checksum = 0
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
     return [_MAGIC, _LENGTH.pack(checksum), *pieces]
 
 
-def _unpack(message: bytes) -> tuple[dict[str, Any], list[pa.Table]]:
+class _Pieces:
+    """Takes what a writer writes, columns that are not compressed without a copy."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+
+
+def _unpack(message: Message) -> tuple[dict[str, Any], list[pa.Table]]:
     try:
         place = _check_whole(message)
         (length,) = _LENGTH.unpack_from(message, place)
@@ -131,7 +199,7 @@ def _unpack(message: bytes) -> tuple[dict[str, Any], list[pa.Table]]:
         raise ReplicationError(f"the other node sent a message that cannot be read: {error}") from error
 
 
-def _check_whole(message: bytes) -> int:
+def _check_whole(message: Message) -> int:
     """Where what the checksum is about begins; ValueError if it does not fit."""
     if message[: len(_MAGIC)] != _MAGIC:
         raise ValueError("it does not begin as a message of ours does")

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from markethub.domain.errors import ReplicationError, UnavailableError
+from markethub.domain.errors import InputError, ReplicationError, UnavailableError
 from markethub.domain.node import NodeAddress
 
 EPOCH_HEADER = "MarketHub-Epoch"
@@ -29,17 +29,18 @@ class Link:
         self,
         name: str,
         token: str,
-        epoch: Callable[[], int],
-        hear: Callable[[int], Awaitable[None]],
+        tell: Callable[[], str],
+        hear: Callable[[str], Awaitable[None]],
         tls: SSLContext | None = None,
     ) -> None:
-        """``token`` is the group's; ``hear`` is told the epoch in each answer of a node that knows it too.
+        """``token`` is the group's; ``tell`` and ``hear`` are a Reign's: what each request says of the reign
+        here, and who takes note of what the answers say of theirs.
 
         ``tls`` says which certificates to trust; those of the system where it is None.
         """
         self._name = name
         self._token = token
-        self._epoch = epoch
+        self._tell = tell
         self._hear = hear
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
@@ -79,7 +80,7 @@ class Link:
         """A good answer of ``node``, to be read inside the block; errors as ``ask``."""
         headers = {
             "Authorization": f"Bearer {self._token}",
-            EPOCH_HEADER: str(self._epoch()),
+            EPOCH_HEADER: self._tell(),
             NODE_HEADER: self._name,
         }
         data = None if body is None else orjson.dumps(body)
@@ -96,7 +97,7 @@ class Link:
                 allow_redirects=False,
                 ssl=self._tls or True,
             ) as response:
-                await self._note_epoch(response)
+                await self._note_epoch(node, response)
                 if response.status != 200:
                     raise await _explain(node, path, response)
                 yield response
@@ -109,11 +110,16 @@ class Link:
         if self._session is not None:
             await self._session.close()
 
-    async def _note_epoch(self, response: aiohttp.ClientResponse) -> None:
-        # Only who let our token in shows that it is of this group.
-        told = response.headers.get(EPOCH_HEADER, "")
-        if response.status not in (401, 403) and told.isascii() and told.isdigit() and len(told) <= 15:
-            await self._hear(int(told))
+    async def _note_epoch(self, node: NodeAddress, response: aiohttp.ClientResponse) -> None:
+        # Only nodes that let our token in tell it, also where the answer is no: a replaced master asks nodes
+        # that refuse it for their new role.
+        told = response.headers.get(EPOCH_HEADER)
+        if told is None or response.status == 401:
+            return
+        try:
+            await self._hear(told)
+        except InputError as error:
+            raise ReplicationError(f"{node.name} at {node.url} tells no epoch: {error}") from error
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -8,15 +8,10 @@ from markethub.ports.data_store import DataStore
 from markethub.ports.replication import ReplicaSource
 from markethub.replication.following import Following
 from markethub.replication.link import Link
+from markethub.replication.pushing import Pusher
+from markethub.replication.pushing import SlaveNode as SlaveNode  # noqa: PLC0414 - it belongs to a Node's fields
 from markethub.replication.reign import Reign
-
-
-@dataclass(frozen=True, slots=True)
-class SlaveNode:
-    """One node that the configuration lets follow this one."""
-
-    address: NodeAddress
-    enabled: bool
+from markethub.replication.serving import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +19,8 @@ class Node:
     """What this node is, whom it knows, and what it follows.
 
     ``cluster_token`` is None where the configuration names no other node: then nobody may follow. ``link`` is
-    None there too. ``following`` is there where [master] is configured, and works while this node is a slave.
+    None there too. ``following`` is there where [master] is configured, and works while this node is a slave;
+    ``pusher`` where [[slaves]] are, and works while it reigns.
     """
 
     name: str
@@ -39,6 +35,8 @@ class Node:
     master: NodeAddress | None = None
     slaves: Mapping[str, SlaveNode] = field(default_factory=dict)
     following: Following | None = None
+    pusher: Pusher | None = None
+    serving: Serving = field(default_factory=Serving)
     status_timeout_s: float = 2.0
 
     @property

@@ -2,17 +2,21 @@
 
 Every promotion counts the epoch up. Nodes tell each other theirs with every message. A master that hears of
 a higher one has been replaced while it was away: from then on it writes nothing, until somebody makes it a
-slave, or promotes it in its turn. All of it lies in a mark of the store, so it goes with the data.
+slave, or promotes it in its turn. Two nodes promoted apart from each other count to the same epoch; a seal,
+drawn by each promotion, then says which of them goes first, so that one is fenced as soon as either hears of
+the other. All of it lies in a mark of the store, so it goes with the data.
 """
 
 import asyncio
+import re
+import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import orjson
 import structlog
 
-from markethub.domain.errors import ConflictError, ForbiddenError
+from markethub.domain.errors import ConflictError, ForbiddenError, InputError, StoreError
 from markethub.domain.node import Role
 from markethub.ports.data_store import DataStore
 from markethub.ports.replication import Patch
@@ -20,6 +24,7 @@ from markethub.ports.replication import Patch
 MARK = "reign"
 """The mark in the store that keeps all this."""
 
+_TOLD = re.compile(r"([0-9]{1,15})(?:\.([0-9a-f]{8}))?")
 _log = structlog.get_logger(__name__)
 
 
@@ -27,25 +32,46 @@ _log = structlog.get_logger(__name__)
 class _State:
     """``promoted_from`` is the role in the configuration that a promotion has overruled.
 
-    ``fenced_by`` is the epoch of the master that has replaced this one.
+    ``fenced_by`` and ``fencing_seal`` are those of the master that has replaced this one. ``was_slave`` tells
+    whether the configuration made this node a slave when it last started.
     """
 
     epoch: int = 1
     promoted_from: str | None = None
     fenced_by: int | None = None
+    seal: str = ""
+    fencing_seal: str = ""
+    was_slave: bool = False
 
     @classmethod
     def from_text(cls, text: str | None) -> Self:
-        return cls() if text is None else cls(**orjson.loads(text))
+        if text is None:
+            return cls()
+        try:
+            return cls(**orjson.loads(text))
+        except TypeError as error:
+            raise StoreError(
+                f"the store's mark {MARK!r} is of a later version of MarketHub: {error}"
+            ) from error
+
+    @property
+    def highest(self) -> tuple[int, str]:
+        """The newest reign it knows of."""
+        return max((self.epoch, self.seal), (self.fenced_by or 0, self.fencing_seal))
 
 
 class Reign:
     """The reign as this node knows it. Changes are durable before they count; one event loop uses it."""
 
-    def __init__(self, store: DataStore, configured: Role) -> None:
-        """Read the store's mark, which blocks; ``configured`` is the role that the settings give."""
+    def __init__(self, store: DataStore, configured: Role, master_url: str | None = None) -> None:
+        """Read the store's mark, which blocks; ``configured`` is the role that the settings give.
+
+        ``master_url`` is where a slave's callers are sent when they want something written. StoreError where
+        a later version has written the mark.
+        """
         self._store = store
         self._configured = configured
+        self._master_url = master_url
         self._state = _State.from_text(store.replica.read_mark(MARK))
         self._changing = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -75,11 +101,12 @@ class Reign:
         ForbiddenError on a slave, ConflictError on a master that was replaced.
         """
         if self.role is Role.SLAVE:
-            raise ForbiddenError("this node is a slave: it only reads; ask the master")
+            where = "" if self._master_url is None else f" at {self._master_url}"
+            raise ForbiddenError(f"this node is a slave: it only reads; ask the master{where}")
         if self.fenced_by is not None:
             raise ConflictError(
                 f"this master was replaced: a node was promoted with epoch {self.fenced_by}, this one has "
-                f"{self.epoch}; make it a slave ([node] role = 'slave'), or promote it to take over again"
+                f"{self.epoch}; start it as a slave ([node] role = 'slave'), or start it again and promote it"
             )
 
     def require_role(self, role: Role) -> None:
@@ -96,33 +123,59 @@ class Reign:
         async with self._changing:
             if self.may_write:
                 raise ConflictError(f"this node is the master already, with epoch {self.epoch}")
-            epoch = max(self._state.epoch, self._state.fenced_by or 0) + 1
             promoted_from = None if self._configured is Role.MASTER else str(self._configured)
-            await self._keep(_State(epoch, promoted_from))
-            _log.warning("promoted", epoch=epoch)
-            return epoch
+            return await self._begin_reign(promoted_from)
 
-    async def hear(self, epoch: int) -> None:
+    def tell(self) -> str:
+        """What messages to other nodes say of the reign: the epoch, and the seal if it was promoted to."""
+        return f"{self._state.epoch}.{self._state.seal}" if self._state.seal else str(self._state.epoch)
+
+    async def hear_text(self, text: str) -> None:
+        """As ``hear``, of what another node's ``tell`` has said; InputError if no node says such a thing."""
+        match = _TOLD.fullmatch(text)
+        if match is None:
+            raise InputError(f"{text[:40]!r} is not the epoch of a reign")
+        await self.hear(int(match[1]), match[2] or "")
+
+    async def hear(self, epoch: int, seal: str = "") -> None:
         """Take note of another node's epoch; the caller has made sure that it is a node of this group."""
-        if epoch <= max(self._state.epoch, self._state.fenced_by or 0):
+        if (epoch, seal) <= self._state.highest:
             return
         async with self._changing:
-            if epoch <= max(self._state.epoch, self._state.fenced_by or 0):
+            if (epoch, seal) <= self._state.highest:
                 return
             if self.role is Role.MASTER:
                 _log.error("replaced: this master writes nothing any more", epoch=self.epoch, by=epoch)
-                await self._keep(replace(self._state, fenced_by=epoch))
+                await self._keep(replace(self._state, fenced_by=epoch, fencing_seal=seal))
             else:
-                await self._keep(_State(epoch))
+                await self._keep(replace(self._state, epoch=epoch, seal=seal))
 
     async def settle(self) -> None:
-        """At a node's start: forget what the configuration has overtaken since."""
+        """At a node's start: forget what the configuration has overtaken since.
+
+        A replaced master that is configured as a slave becomes one, and so does a promoted slave that was
+        replaced in its turn. A slave that is now configured as the master begins a reign, as if promoted.
+        """
         async with self._changing:
             state = self._state
-            if self.role is Role.SLAVE and (state.promoted_from or state.fenced_by):
-                await self._keep(_State(max(state.epoch, state.fenced_by or 0)))
-            elif self._configured is Role.MASTER and state.promoted_from is not None:
-                await self._keep(replace(state, promoted_from=None))
+            if self._configured is Role.SLAVE:
+                if state.promoted_from is None or state.fenced_by is not None:
+                    epoch, seal = state.highest
+                    state = _State(epoch, seal=seal, was_slave=True)
+            elif state.was_slave and state.promoted_from is None:
+                await self._begin_reign(None)
+                return
+            else:
+                state = replace(state, promoted_from=None, was_slave=False)
+            if state != self._state:
+                await self._keep(state)
+
+    async def _begin_reign(self, promoted_from: str | None) -> int:
+        epoch = self._state.highest[0] + 1
+        was_slave = self._configured is Role.SLAVE
+        await self._keep(_State(epoch, promoted_from, seal=secrets.token_hex(4), was_slave=was_slave))
+        _log.warning("this node begins a reign", epoch=epoch)
+        return epoch
 
     async def _keep(self, state: _State) -> None:
         text = orjson.dumps(asdict(state)).decode()

@@ -13,11 +13,13 @@ from markethub.ports.records import OwnerClaims, RecordQuery
 from markethub.ports.replication import (
     ChangeSet,
     SeriesDigests,
+    SnapshotPage,
     SourceState,
     TableDigests,
 )
 from markethub.ports.store import EVER, Coverage, SeriesSummary
 from markethub.replication.digest import digest_months, digest_series
+from markethub.replication.pages import read_snapshot_page
 from markethub.tables.records import RecordTable
 from markethub.tables.selected import select_rows, takes_claim
 
@@ -38,6 +40,9 @@ class StoreSource:
     async def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
         return await asyncio.to_thread(self._store.replica.read_changes, after, most_rows, selection)
 
+    async def read_snapshot(self, cursor: str | None, most_rows: int, selection: Selection) -> SnapshotPage:
+        return await asyncio.to_thread(read_snapshot_page, self._store, cursor, most_rows, selection)
+
     async def list_series(self, selection: Selection) -> list[SeriesSummary]:
         found = await asyncio.to_thread(self._store.summaries)
         return [one for one in found if selection.takes_series(one.series)]
@@ -57,9 +62,9 @@ class StoreSource:
 
 
 def digest_stored_series(store: DataStore, series: Series) -> SeriesDigests:
-    """What a store holds of a series; the revision is read first, so that no later write is claimed."""
-    revision = store.replica.series_revision(series)
-    return SeriesDigests(series, revision, digest_series(store, series), claims_of(store, series))
+    """What a store holds of a series; the revision is read last, so that no write in it is newer."""
+    months, claims = digest_series(store, series), claims_of(store, series)
+    return SeriesDigests(series, store.replica.series_revision(series), months, claims)
 
 
 def claims_of(store: DataStore, series: Series) -> list[Coverage]:
@@ -69,10 +74,10 @@ def claims_of(store: DataStore, series: Series) -> list[Coverage]:
 
 def digest_stored_table(store: DataStore, table: RecordTable, selection: Selection) -> TableDigests:
     """What a store holds of a table, as far as ``selection`` takes it."""
-    revision = store.replica.record_revision(table)
     claims = [
         OwnerClaims(told.owner, sorted(told.claims, key=lambda claim: (claim.source, claim.span)))
         for told in store.replica.read_record_claims(table)
         if takes_claim(selection, table, told.owner)
     ]
-    return TableDigests(table, revision, digest_months(store.records, table, selection), claims)
+    months = digest_months(store.records, table, selection)
+    return TableDigests(table, store.replica.record_revision(table), months, claims)

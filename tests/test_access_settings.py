@@ -1,11 +1,14 @@
-"""The section ``[access]`` of the configuration."""
+"""The section ``[access]`` of the configuration, and who needs no token under `/api/dms`."""
 
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from markethub.config import load_settings
+from markethub.config import Settings, load_settings
+from markethub.config.nodes import DmsSettings
 from markethub.domain.errors import InputError
+from markethub.server import access_rules
 
 
 def write(folder: Path, *lines: str) -> Path:
@@ -94,3 +97,15 @@ def test_what_no_browser_would_send_is_refused(tmp_path: Path, origin: str) -> N
 def test_what_makes_no_sense_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(InputError, match=f"access.{line.split(maxsplit=1)[0]}"):
         load_settings(write(tmp_path, line))
+
+
+def test_a_door_of_dms_that_is_open_to_all_is_told_of() -> None:
+    with capture_logs() as quiet:
+        assert access_rules(Settings()).dms_auth == "local"
+        assert access_rules(Settings(dms=DmsSettings(auth="token"))).dms_auth == "token"
+    assert quiet == []
+    with capture_logs() as logs:
+        assert access_rules(Settings(dms=DmsSettings(auth="none"))).dms_auth == "none"
+    [told] = logs
+    assert told["log_level"] == "warning"
+    assert "dms.auth is none" in told["event"]

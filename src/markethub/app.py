@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import entry_points
@@ -18,9 +18,10 @@ from markethub.control.budgets import ControlBudgetPool
 from markethub.control.database import Database, open_database
 from markethub.control.jobs import JobSpec
 from markethub.control.ownership import claim_ownership
-from markethub.domain.errors import InputError, StoreError
+from markethub.domain.errors import InputError, MarketHubError
 from markethub.domain.support import ACCOUNT_KINDS, SUPPORT, DataKind, Support
-from markethub.domain.symbol import Account
+from markethub.domain.symbol import Account, is_stock_market
+from markethub.duties import Duties
 from markethub.engine.engine import Engine
 from markethub.engine.scheduler import Scheduler
 from markethub.engine.settings import EngineSettings
@@ -35,9 +36,10 @@ from markethub.ports.budget import BudgetPool
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue, VenueFactory
+from markethub.replication.upkeep import forget_old
 from markethub.services.accounts import AccountBook
 from markethub.services.caller import name_act
-from markethub.services.hub import Hub
+from markethub.services.hub import BatchLimits, Hub
 from markethub.services.pending_rules import resolve_pending
 from markethub.services.schedules import apply_jobs
 from markethub.services.subscriptions import apply_configured
@@ -114,8 +116,13 @@ def open_accounts(settings: Settings, venues: Mapping[str, Venue]) -> AccountAcc
 
 
 @asynccontextmanager
-async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Hub]:
-    """Open every part, run the engine, and close all of it in the right order at the end."""
+async def open_hub(
+    settings: Settings, clock: Clock = system_clock, *, port: int | None = None
+) -> AsyncIterator[Hub]:
+    """Open every part, do what the node's role is, and close all of it in the right order at the end.
+
+    ``port`` is the one that the node is bound to, where the settings leave it open.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         store = await asyncio.to_thread(
@@ -125,10 +132,12 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
             threads=settings.store.threads,
         )
         stack.push_async_callback(asyncio.to_thread, store.close)
-        node = await open_node(settings, store, clock)
         database = await open_database(settings.control_url)
         stack.push_async_callback(database.close)
         await _own(database, store, settings)
+        node = await open_node(settings, store, database, clock, port=port or settings.server.port)
+        if node.link is not None:
+            stack.push_async_callback(node.link.close)
         pool = ControlBudgetPool(database)
         stack.push_async_callback(pool.close)
         venues = load_venues(settings.venues, pool)
@@ -144,7 +153,7 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
             clock=clock,
         )
         support = _support(venues)
-        jobs = _node_jobs(settings, handlers, access.accounts(), support)
+        jobs = _node_jobs(settings, handlers, access.accounts(), support, venues)
         await _mirror_settings(database, settings, jobs)
         engine = Engine(
             database,
@@ -156,15 +165,15 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
                 grace_s=settings.server.drain_s,
             ),
         )
-        await engine.start()
-        stack.push_async_callback(engine.drain)
-        stack.push_async_callback(_stop, asyncio.create_task(_maintain(store)))
-        resolving = asyncio.create_task(resolve_pending(database, venues, clock))
-        stack.push_async_callback(_stop, resolving)
+        upkeep = (
+            partial(asyncio.to_thread, store.maintain),
+            partial(forget_old, node, database, settings.node.keep_revisions, clock),
+        )
+        stack.push_async_callback(_stop, asyncio.create_task(_maintain(upkeep)))
         scheduler = Scheduler(database, engine) if settings.scheduler.enabled else None
-        if scheduler is not None:
-            await scheduler.start()
-            stack.push_async_callback(scheduler.drain)
+        duties = Duties(node, engine, scheduler, partial(resolve_pending, database, venues, clock))
+        stack.push_async_callback(duties.drain)
+        await duties.start()
         yield Hub(
             store=store,
             records=store.records,
@@ -178,6 +187,7 @@ async def open_hub(settings: Settings, clock: Clock = system_clock) -> AsyncIter
             max_read_rows=settings.store.max_read_rows,
             backfill_timeout_s=settings.workers.backfill_timeout_s,
             scheduler=scheduler,
+            batch_limits=BatchLimits(settings.dms.max_read_symbols, settings.dms.max_read_rows),
         )
 
 
@@ -196,7 +206,7 @@ async def apply_settings(hub: Hub, settings: Settings) -> list[str]:
 
     InputError, and all is as before, where they are wrong.
     """
-    jobs = _node_jobs(settings, hub.engine.handlers, hub.accounts.accounts(), hub.support)
+    jobs = _node_jobs(settings, hub.engine.handlers, hub.accounts.accounts(), hub.support, hub.venues)
     disabled = await _mirror_settings(hub.database, settings, jobs, name_act("configuration.reload"))
     if hub.scheduler is not None:
         hub.scheduler.wake()
@@ -204,13 +214,17 @@ async def apply_settings(hub: Hub, settings: Settings) -> list[str]:
 
 
 def _node_jobs(
-    settings: Settings, handlers: Collection[str], accounts: Sequence[Account], support: Support
+    settings: Settings,
+    handlers: Collection[str],
+    accounts: Sequence[Account],
+    support: Support,
+    venues: Mapping[str, Venue],
 ) -> list[JobSpec]:
     configured = configure_jobs(
         settings.jobs,
         default_jobs(accounts),
         PARAMETERS.keys() & handlers,
-        partial(check_parameters, support=support),
+        partial(check_parameters, support={**support, **_stock_support(venues)}),
         all_defaults=settings.scheduler.default_jobs,
     )
     return [*JOBS, *configured]
@@ -224,14 +238,15 @@ async def _mirror_settings(
     return disabled
 
 
-async def _maintain(store: DuckdbSeriesStore) -> None:
+async def _maintain(steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
     while True:
         await asyncio.sleep(MAINTENANCE_S)
-        try:
-            await asyncio.to_thread(store.maintain)
-        except StoreError as error:
-            # The next round tries again; reads and writes go on meanwhile.
-            _log.error("store maintenance failed", error=str(error))
+        for step in steps:
+            try:
+                await step()
+            except MarketHubError as error:
+                # The next round tries again; reads and writes go on meanwhile.
+                _log.error("store maintenance failed", error=str(error))
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
@@ -242,5 +257,14 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 def _support(venues: Mapping[str, Venue]) -> Support:
     """What can be backfilled on request; stocks, whose codes have two letters, are kept by DMS."""
-    others = {code: venue.kinds for code, venue in venues.items() if code not in SUPPORT and len(code) == 3}
+    others = {
+        code: venue.kinds
+        for code, venue in venues.items()
+        if code not in SUPPORT and not is_stock_market(code)
+    }
     return SUPPORT | others
+
+
+def _stock_support(venues: Mapping[str, Venue]) -> Support:
+    """What scheduled jobs may name besides."""
+    return {code: venue.kinds for code, venue in venues.items() if is_stock_market(code)}

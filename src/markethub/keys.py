@@ -1,7 +1,6 @@
 """Exchange keys by reference: environment variables, or a file that only its owner can read."""
 
 import os
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +10,9 @@ from markethub.config import AccountSettings
 from markethub.domain.errors import InputError
 from markethub.domain.symbol import Account
 from markethub.ports.keys import ApiKey
+from markethub.private_files import read_private_file
 
 _PARTS = ("key", "secret", "passphrase")
-_LARGEST_FILE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class ConfiguredKeys:
 
 
 def _read_file(account: Account, path: Path) -> ApiKey:
-    content = _read_private(account, path)
+    content = read_private_file(f"account {account}: key file", path)
     try:
         found = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -69,40 +68,6 @@ def _read_file(account: Account, path: Path) -> ApiKey:
         )
     names = {part: f"{part} in key file {path}" for part in _PARTS}
     return _make_key(f"account {account}:", names, found)
-
-
-def _read_private(account: Account, path: Path) -> bytes:
-    try:
-        # Without waiting: opening a pipe would hang until someone writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise InputError(f"account {account}: key file {path} cannot be opened: {error.strerror}") from error
-    try:
-        _check_private(account, path, os.fstat(descriptor))
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            content = file.read(_LARGEST_FILE_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > _LARGEST_FILE_BYTES:
-        raise InputError(f"account {account}: key file {path} is larger than a key needs")
-    return content
-
-
-def _check_private(account: Account, path: Path, state: os.stat_result) -> None:
-    # Of the open file, not of the path: nobody can put another one there in between.
-    if not stat.S_ISREG(state.st_mode):
-        raise InputError(f"account {account}: key file {path} is not a regular file")
-    if state.st_uid != os.geteuid():
-        raise InputError(
-            f"account {account}: key file {path} belongs to user {state.st_uid}; "
-            f"run: chown {os.geteuid()} {path}"
-        )
-    mode = stat.S_IMODE(state.st_mode)
-    if mode not in (0o600, 0o400):
-        raise InputError(
-            f"account {account}: key file {path} has mode {mode:04o}, and must be its owner's only; "
-            f"run: chmod 600 {path}"
-        )
 
 
 def _make_key(place: str, names: Mapping[str, str], found: Mapping[str, object]) -> ApiKey:

@@ -59,9 +59,9 @@ async def check_opened_on_purpose(settings: Settings) -> None:
     )
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, is_tls: bool = False) -> str:
     """The address to call from this machine."""
     host, port = listener.getsockname()[:2]
     # An address that means "all interfaces" is no address to call.
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}"
+    return f"{'https' if is_tls else 'http'}://{shown}:{port}"

@@ -14,13 +14,17 @@ REGISTRY_FILE = "server.json"
 
 
 @contextlib.contextmanager
-def registered(data_dir: Path, url: str) -> Iterator[None]:
+def registered(data_dir: Path, url: str, certificate: str | None = None) -> Iterator[None]:
     """Tell local clients for the length of the block that this process serves the folder at ``url``.
 
-    The file is locked meanwhile: a process that was killed leaves it behind, but not its lock.
+    ``certificate`` (PEM) is the one that it shows, where it serves HTTPS. The file is locked meanwhile: a
+    process that was killed leaves it behind, but not its lock.
     """
     registry = data_dir / REGISTRY_FILE
-    descriptor = _replace(registry, orjson.dumps({"url": url, "pid": os.getpid()}))
+    told: dict[str, object] = {"url": url, "pid": os.getpid()}
+    if certificate is not None:
+        told["certificate"] = certificate
+    descriptor = _replace(registry, orjson.dumps(told))
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from pathlib import Path
 
+import structlog
 import uvicorn
 import uvloop
 
@@ -22,8 +23,11 @@ from markethub.reloading import reload_when
 from markethub.services.access import create_first_admin
 from markethub.services.execution_events import EventFeeds
 from markethub.services.hub import Hub
+from markethub.tls import check_server_tls, shown_certificate
 
 TOKEN_FILE = "admin.token"  # noqa: S105  (a file name)
+
+_log = structlog.get_logger(__name__)
 
 Announce = Callable[[str], None]
 """Takes a line meant for the person at the terminal."""
@@ -60,15 +64,30 @@ def run_server(read: ReadSettings, announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT, then drain; on SIGHUP read the settings again.
 
     StoreLockedError while another server holds the data folder; UnavailableError when the address is taken;
-    InputError when other machines could reach it, and nobody has made a token on purpose.
+    InputError when other machines could reach it, and nobody has made a token on purpose, and when its
+    certificate cannot be used.
     """
     settings = read()
     configure_logging(settings.server.log_format, settings.server.log_level)
+    check_server_tls(settings)
     host, port = settings.server.host, settings.server.port
     with bind_listener(host, port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if is_open_to_others(listener):
             runner.run(check_opened_on_purpose(settings))
         runner.run(_serve(settings, read, listener, announce))
+
+
+def access_rules(settings: Settings) -> AccessRules:
+    """Who may ask how much, as the settings have it; what opens the door to all is logged."""
+    if settings.dms.auth == "none":
+        _log.warning("dms.auth is none: whoever reaches the port may read and steer under /api/dms")
+    return AccessRules(
+        requests_per_minute=settings.access.requests_per_minute,
+        burst_requests=settings.access.burst_requests,
+        failed_logins_per_minute=settings.access.failed_logins_per_minute,
+        cors_origins=frozenset(settings.access.cors_origins),
+        dms_auth=settings.dms.auth,
+    )
 
 
 async def _serve(settings: Settings, read: ReadSettings, listener: socket.socket, announce: Announce) -> None:
@@ -77,17 +96,13 @@ async def _serve(settings: Settings, read: ReadSettings, listener: socket.socket
     # From the first moment on: by default SIGHUP kills.
     loop.add_signal_handler(signal.SIGHUP, wanted.set)
     # Keys are checked beside everything else: an exchange that is away delays nothing.
-    async with open_hub(settings) as hub, _meanwhile(hub.accounts.check()):
+    port = listener.getsockname()[1]
+    async with open_hub(settings, port=port) as hub, _meanwhile(hub.accounts.check()):
         await _ensure_admin_token(hub, settings.data_dir, announce)
         api = create_api(
             hub,
             answer_tokens=settings.mcp.answer_tokens,
-            access=AccessRules(
-                requests_per_minute=settings.access.requests_per_minute,
-                burst_requests=settings.access.burst_requests,
-                failed_logins_per_minute=settings.access.failed_logins_per_minute,
-                cors_origins=frozenset(settings.access.cors_origins),
-            ),
+            access=access_rules(settings),
         )
         server = _Uvicorn(
             uvicorn.Config(
@@ -100,6 +115,8 @@ async def _serve(settings: Settings, read: ReadSettings, listener: socket.socket
                 # Longer than clients keep an idle connection, or they would send into one that is closing.
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
+                ssl_certfile=settings.server.tls_cert_file,
+                ssl_keyfile=settings.server.tls_key_file,
             ),
             api.state.event_feeds,
         )
@@ -108,8 +125,9 @@ async def _serve(settings: Settings, read: ReadSettings, listener: socket.socket
         async with _meanwhile(reload_when(wanted, hub, settings, read)), asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             await server.listening.wait()
-            url = url_of(listener)
-            tasks.create_task(_stay_registered(server, settings.data_dir, url))
+            certificate = shown_certificate(settings)
+            url = url_of(listener, is_tls=certificate is not None)
+            tasks.create_task(_stay_registered(server, settings.data_dir, url, certificate))
             announce(f"MarketHub listens on {url}, its data in {settings.data_dir}; docs at {url}/docs")
         announce("Draining: running work finishes, or goes back to the queue")
 
@@ -126,9 +144,9 @@ async def _meanwhile(work: Coroutine[object, object, object]) -> AsyncIterator[N
             await task
 
 
-async def _stay_registered(server: _Uvicorn, data_dir: Path, url: str) -> None:
+async def _stay_registered(server: _Uvicorn, data_dir: Path, url: str, certificate: str | None) -> None:
     """Tell local clients where this node is, for as long as it serves."""
-    with registered(data_dir, url):
+    with registered(data_dir, url, certificate):
         while not server.should_exit:  # noqa: ASYNC110  (a flag that uvicorn polls too)
             await asyncio.sleep(0.1)
 

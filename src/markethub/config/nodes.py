@@ -37,7 +37,7 @@ class NodeSettings(Section):
     """The certificates (PEM) to trust when other nodes are asked over TLS; the system's when left out."""
     status_timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 2.0
     """Seconds after which a node that tells no status is listed as `offline`."""
-    keep_revisions: Annotated[int, Field(ge=1_000, le=10**12)] = 1_000_000
+    keep_revisions: Annotated[int, Field(ge=1_000, le=10**12)] = 10_000_000
     """Revisions of the change log that a master keeps for its slaves; one that is further behind compares
     contents instead."""
 
@@ -138,5 +138,5 @@ class DmsSettings(Section):
     the port, which is for trusted networks only."""
     max_read_rows: Annotated[int, Field(ge=1, le=10**9)] = 5_000_000
     """Rows that one read may answer with; a larger one is refused and has to be asked in parts."""
-    max_read_symbols: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    max_read_symbols: Annotated[int, Field(ge=1, le=50_000)] = 10_000
     """Symbols that one batch may name."""

@@ -98,14 +98,16 @@ class Engine:
         self._working = asyncio.create_task(self._worker.run(), name="engine worker")
         self._listening = asyncio.create_task(self._listen(), name="engine listener")
 
-    async def drain(self) -> None:
+    async def drain(self, grace_s: float | None = None) -> None:
         """Stop for good: claim no more, let work end within ``grace_s``, cancel the rest, give leases back.
 
-        A lease given back costs the chunk no attempt. When this returns, every result and log line that
-        could be stored is stored. Calling again waits for the same end.
+        ``grace_s`` is the settings' unless given. A lease given back costs the chunk no attempt. When this
+        returns, every result and log line that could be stored is stored. Calling again waits for the same
+        end.
         """
         if self._drained is None:
-            self._drained = asyncio.create_task(self._drain(), name="engine drain")
+            grace = self.settings.grace_s if grace_s is None else grace_s
+            self._drained = asyncio.create_task(self._drain(grace), name="engine drain")
         await asyncio.shield(self._drained)
 
     async def cancel(self, execution_id: int, act: Act | None = None) -> None:
@@ -199,13 +201,18 @@ class Engine:
         return self._working is not None and not self._working.done() and self._drained is None
 
     @property
+    def is_drained(self) -> bool:
+        """Whether it was told to stop for good; then it cannot be started any more."""
+        return self._drained is not None
+
+    @property
     def log_lines_dropped(self) -> int:
         """Log lines lost because the database was away for too long."""
         return self._worker.lines.dropped_total
 
-    async def _drain(self) -> None:
+    async def _drain(self, grace_s: float) -> None:
         if self._working is not None:
-            await self._worker.drain()
+            await self._worker.drain(grace_s)
             await self._working
         if self._listening is not None:
             self._listening.cancel()

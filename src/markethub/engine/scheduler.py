@@ -20,6 +20,7 @@ from markethub.control.schedules import (
 )
 from markethub.domain.errors import ConflictError, MarketHubError
 from markethub.domain.execution import new_trace_id
+from markethub.domain.task import TaskType
 from markethub.domain.times import format_time
 from markethub.engine.engine import Engine
 from markethub.engine.handler import NewExecution
@@ -187,13 +188,14 @@ class Scheduler:
 
 def request_run(job: Job, message: str, *, due_ms: int | None = None, act: Act | None = None) -> NewExecution:
     """The request to run a job as it is configured, for a moment of its schedule or (None) out of turn."""
+    is_fresh = job.job_category == _FRESH_CATEGORY and TaskType.of(job.parameters) is not TaskType.FULL_SYNC
     return NewExecution(
         job.name,
         job.parameters,
         new_trace_id(job.name),
         message,
         # before any backfill, whatever its priority: by the time that ended, fresh data would be history
-        priority=_FRESH_PRIORITY if job.job_category == _FRESH_CATEGORY else 0,
+        priority=_FRESH_PRIORITY if is_fresh else 0,
         timeout_s=job.timeout_seconds,
         due_ms=due_ms,
         act=act,

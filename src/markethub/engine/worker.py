@@ -108,7 +108,7 @@ class Worker:
         """Stop working on executions that have ended, whoever ended them."""
         self.bench.drop_executions(execution_ids)
 
-    async def drain(self) -> None:
+    async def drain(self, grace_s: float) -> None:
         """Claim no more, let running work end for ``grace_s``, then cancel it and give its leases back.
 
         Work that does not heed its cancellation keeps its lease, which expires in time.
@@ -117,7 +117,7 @@ class Worker:
         # a turn that is claiming right now starts its work before we look for any
         await self._turning.acquire()
         self._turning.release()
-        if not await self.bench.wait_idle(self._settings.grace_s):
+        if not await self.bench.wait_idle(grace_s):
             self.bench.release_all()
             if not await self.bench.wait_idle(_CANCEL_PATIENCE_S):
                 _log.warning("handlers do not stop", running=self.bench.running_chunks)

@@ -9,6 +9,7 @@ from markethub.domain.symbol import Account
 from markethub.jobs.default_jobs import default_jobs
 from markethub.jobs.job_parameters import PARAMETERS, check_parameters
 
+WITH_STOCKS = SUPPORT | dict.fromkeys(("US", "HK"), frozenset({DataKind.KLINE}))
 ACCOUNTS = [Account.parse(text) for text in ("BNC_MM01", "OKX_MM01", "OKX_MM02")]
 
 
@@ -17,15 +18,22 @@ ACCOUNTS = [Account.parse(text) for text in ("BNC_MM01", "OKX_MM01", "OKX_MM02")
     [
         ("sync_kline", {}),
         ("sync_kline", {"exchanges": ["BNC", "OKX", "GIO"], "intervals": ["1h", "1d"]}),
-        ("sync_kline", {"symbols": ["BTC_USDT.BNC", "US.AAPL"], "recheck_bars": 0, "lookback_days": 1}),
+        ("sync_kline", {"symbols": ["BTC_USDT.BNC", "OKB_USDT.OKX"], "recheck_bars": 0, "lookback_days": 1}),
         ("sync_orderbook", {"symbols": ["BTC_USDT.OKX"], "exchanges": ["OKX"], "limit": 1000}),
+        ("sync_kline", {"symbols": ["BTC_USDT.BNC", "US.AAPL"], "intervals": ["1m", "1d"]}),
+        ("sync_kline", {"exchanges": ["US", "BNC"], "whole_market": True, "intervals": ["1d"]}),
+        ("sync_kline", {"exchanges": ["HK"], "symbols": ["HK.00700"], "intervals": ["30m"]}),
+        ("sync_kline", {"mode": "full_sync", "start": "2015-01-01"}),
+        ("sync_kline", {"mode": "full_sync", "whole_market": True, "start": "2015-01-01T00:00:00Z"}),
+        ("sync_kline", {"mode": "incremental", "whole_market": False, "symbols": ["BTC_USDT.BNC"]}),
         ("sync_balance", {"accounts": ["OKX_MM01"], "exchanges": ["OKX"]}),
         ("sync_fill", {"exchanges": ["OKX"]}),
+        ("monitor_gap", {"exchanges": ["US"], "symbols": ["US.AAPL"]}),
         ("monitor_gap", {"repair": False, "intervals": ["1m"]}),
     ],
 )
 def test_what_a_job_may_be_told(handler: str, parameters: dict[str, Any]) -> None:
-    check_parameters(handler, parameters)
+    check_parameters(handler, parameters, WITH_STOCKS)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,58 @@ def test_what_a_job_may_be_told(handler: str, parameters: dict[str, Any]) -> Non
             {"exchanges": ["OKX"], "symbols": ["BTC_USDT.BNC"]},
             "BTC_USDT.BNC is on BNC, which is not among exchanges OKX",
         ),
+        ("sync_kline", {"mode": "all"}, "parameter mode 'all' is not one of incremental, full_sync"),
+        ("sync_kline", {"mode": ["full_sync"]}, r"parameter mode .* is not one of incremental, full_sync"),
+        ("sync_kline", {"whole_market": "yes"}, "parameter whole_market 'yes' is not true or false"),
+        (
+            "sync_kline",
+            {"whole_market": True, "symbols": ["BTC_USDT.BNC"]},
+            "whole_market takes everything that is listed: leave out symbols",
+        ),
+        ("sync_kline", {"start": "2015-01-01"}, "start belongs to mode full_sync, and this is incremental"),
+        (
+            "sync_kline",
+            {"mode": "full_sync", "start": 2015},
+            "parameter start '2015' is not a date in quotes such as '2015-01-01'",
+        ),
+        ("sync_kline", {"mode": "full_sync", "start": "2015"}, "parameter start '2015' is not an ISO 8601"),
+        (
+            "sync_kline",
+            {"mode": "full_sync", "recheck_bars": 3},
+            "recheck_bars belongs to mode incremental, and this is full_sync",
+        ),
+        (
+            "sync_kline",
+            {"mode": "full_sync", "lookback_days": 3},
+            "lookback_days belongs to mode incremental",
+        ),
+        (
+            "sync_kline",
+            {"exchanges": ["US"], "intervals": ["1d"]},
+            "no stock of US is ever subscribed; name symbols on it, or set whole_market = true",
+        ),
+        (
+            "sync_kline",
+            {"exchanges": ["US", "HK"], "symbols": ["US.AAPL"], "intervals": ["1d"]},
+            "no stock of HK is ever subscribed",
+        ),
+        (
+            "sync_kline",
+            {"symbols": ["US.AAPL"], "intervals": ["1d", "1h"]},
+            "parameter intervals: US.AAPL has no 1h bars; of stocks there are 1m, 5m, 15m, 30m, 1d",
+        ),
+        (
+            "sync_kline",
+            {"exchanges": ["HK"], "whole_market": True, "intervals": ["4h"]},
+            "parameter intervals: HK has no 4h bars",
+        ),
+        (
+            "sync_kline",
+            {"symbols": ["US.AAPL"]},
+            "US.AAPL has no 1h bars, which it means when left out",
+        ),
+        ("monitor_gap", {"exchanges": ["US"]}, "no stock of US is ever subscribed; name symbols on it$"),
+        ("sync_ticker", {"exchanges": ["US"]}, "exchange US does not support ticker"),
         (
             "sync_balance",
             {"exchanges": ["OKX"], "accounts": ["BNC_MM01"]},
@@ -64,7 +124,7 @@ def test_what_a_job_may_be_told(handler: str, parameters: dict[str, Any]) -> Non
 )
 def test_what_is_refused(handler: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_parameters(handler, parameters)
+        check_parameters(handler, parameters, WITH_STOCKS)
 
 
 def test_exchanges_of_other_adapters_are_known_by_the_support_given() -> None:

@@ -51,7 +51,11 @@ class CountingStore(MemorySeriesStore):
 
 def fetch_of(source: Source, store: CountingStore) -> BatchFetch:
     quarantine = Quarantine(store.records, lambda: NOW)
-    return BatchFetch(source, store, lambda: NOW, MemoryLog(), quarantine, Counter())
+    return BatchFetch(source, store, lambda: NOW, MemoryLog(), quarantine, Counter(), nothing_is_restated)
+
+
+async def nothing_is_restated(series: Series) -> None:
+    raise AssertionError(f"{series} has no adjusted prices")
 
 
 def tail(bars: int) -> list[Span]:

@@ -14,8 +14,8 @@ from markethub.engine.handler import Counters, Plan, RunningChunk, RunningExecut
 from markethub.jobs.asking import asking
 from markethub.jobs.kline_backfill import KlineBackfillHandler
 from markethub.jobs.kline_claims import vouched_spans
-from markethub.jobs.kline_fetch import NoArchive
-from markethub.jobs.kline_plan import KlineChunk, calendar_units, cut_chunks, out_of_reach
+from markethub.jobs.kline_fetch import spans_out_of_reach
+from markethub.jobs.kline_plan import KlineChunk, calendar_units, cut_chunks
 from markethub.jobs.market_access import find_unlisted
 from markethub.jobs.sync_targets import SyncTargets
 
@@ -110,6 +110,7 @@ class GapMonitorHandler:
         return found
 
     def _gaps_of(self, series: Series, watched: Span, now_ms: int) -> list[Gap]:
+        venue = self.backfill.venues[series.symbol.venue]
         unclaimed = self._unclaimed(series, watched)
         pieces = [
             piece
@@ -118,7 +119,12 @@ class GapMonitorHandler:
             if (piece := gap.intersect(unit))
         ]
         return [
-            Gap(series, piece, self._count_missing(series, piece), self._lost(series, piece, now_ms))
+            Gap(
+                series,
+                piece,
+                self._count_missing(series, piece),
+                spans_out_of_reach(venue, series, [piece], now_ms),
+            )
             for piece in pieces
         ]
 
@@ -129,15 +135,6 @@ class GapMonitorHandler:
     def _count_missing(self, series: Series, span: Span) -> int:
         holes = self.backfill.store.holes(series, span)
         return sum(hole.width_ms for hole in holes) // series.interval.width_ms
-
-    def _lost(self, series: Series, gap: Span, now_ms: int) -> list[Span]:
-        venue = self.backfill.venues[series.symbol.venue]
-        archive = venue.kline_archive or NoArchive()
-        return out_of_reach(
-            [gap],
-            venue.klines.reach_ms(series.interval, now_ms),
-            lambda span: [file.span for file in archive.files(series, span, now_ms)],
-        )
 
     def _tell(self, gaps: Sequence[Gap], log: WorkLog) -> None:
         for gap in gaps[:_LOGGED]:

@@ -23,8 +23,8 @@ from markethub.jobs.symbol_backfill import SymbolBackfillHandler
 from markethub.jobs.sync_targets import SyncTargets
 from markethub.jobs.target_sync import TargetSyncHandler
 from markethub.ports.clock import Clock
+from markethub.ports.data_store import DataStore
 from markethub.ports.records import RecordStore
-from markethub.ports.store import SeriesStore
 from markethub.ports.venue import Venue
 
 
@@ -33,7 +33,7 @@ def create_handlers(
     venues: Mapping[str, Venue],
     access: AccountAccess,
     database: Database,
-    store: SeriesStore,
+    store: DataStore,
     records: RecordStore,
     clock: Clock,
 ) -> dict[str, Handler]:

@@ -7,6 +7,9 @@ from markethub.domain.errors import InputError
 from markethub.domain.interval import Interval
 from markethub.domain.support import LEDGER_KINDS, SUPPORT, DataKind, Support, check_support
 from markethub.domain.symbol import Account, Symbol
+from markethub.domain.task import MODE, TaskType
+from markethub.domain.times import parse_time
+from markethub.jobs.task_parameters import check_stocks, check_task
 
 DEEPEST_BOOK = 1000
 _LONGEST_DAYS = 36_500
@@ -76,6 +79,12 @@ def _text(told: Told) -> None:
         raise told.refuse("a text")
 
 
+def _date(told: Told) -> None:
+    if not isinstance(told.value, str):
+        raise told.refuse("a date in quotes such as '2015-01-01'")
+    parse_time(told.value, f"parameter {told.name}")
+
+
 def _one_of(*allowed: str) -> Check:
     def check(told: Told) -> None:
         if told.value not in allowed:
@@ -93,7 +102,10 @@ PARAMETERS: Mapping[str, Mapping[str, Check]] = {
     "sync_kline": {
         "exchanges": _exchanges(DataKind.KLINE),
         **_MARKET,
+        "whole_market": _flag,
         "intervals": _intervals,
+        MODE: _one_of(*TaskType),
+        "start": _date,
         "recheck_bars": _whole(0, 1000),
         "lookback_days": _whole(1, _LONGEST_DAYS),
     },
@@ -120,7 +132,8 @@ PARAMETERS: Mapping[str, Mapping[str, Check]] = {
 """By handler; every parameter may be left out."""
 
 HANDLER_WORDS: Mapping[str, str] = {
-    "sync_kline": "fetch the bars after the last stored one, and ask the newest stored ones again",
+    "sync_kline": "fetch the bars after the last stored one and ask the newest stored ones again, or "
+    "(`full_sync`) fetch the whole history again; a task of DMS",
     "sync_symbol": "update what exchanges list",
     "sync_ticker": "take a snapshot of tickers",
     "sync_orderbook": "take a snapshot of order books",
@@ -137,10 +150,21 @@ HANDLER_WORDS: Mapping[str, str] = {
 """What a job of each handler does; docs/reference/jobs.md is made from it."""
 
 PARAMETER_WORDS: Mapping[str, str] = {
-    "exchanges": "codes of exchanges; when left out all that have such data",
-    "symbols": "names such as `BTC_USDT.BNC`; the subscribed ones when left out",
+    "exchanges": "codes of exchanges; when left out all that have such data, but not the stock markets `US` "
+    "and `HK`, which are worked on where they are named",
+    "symbols": "names such as `BTC_USDT.BNC`, or `US.AAPL` where klines are concerned; the subscribed ones "
+    "when left out",
     "accounts": "names such as `OKX_MM01`; all that are configured when left out",
-    "intervals": "bar widths; when left out, `1h` for a sync, and all that are stored for a monitor",
+    "whole_market": "whether it is about all that exchanges list, not what is subscribed (`incremental` "
+    "leaves out what does not trade); of stocks the lines of `symbols_file`, or what the folder has files of",
+    "intervals": "bar widths; when left out, `1h` for a sync, and all that are stored for a monitor; stock "
+    "markets have no `1h` and `4h`",
+    MODE: "`incremental` when left out; `full_sync` asks for the whole history again: bars that the exchange "
+    "has amended are updated and holes are filled. Bars of crypto and raw ones of stocks are never deleted; "
+    "adjusted series of stocks are replaced as a whole, since each dividend changes all prices before it "
+    "(`incremental` does so too when it notices one)",
+    "start": "of `full_sync`: the date it begins at, as far as the exchange tells; when left out 2017-01-01 "
+    "for crypto, 1962-01-01 for days and 2010-01-01 for minutes of stocks, or the first stored bar if older",
     "recheck_bars": "how many of the newest stored bars are asked again for amendments; 3 when left out",
     "lookback_days": "how far back a series begins that has no bar yet; 30 when left out",
     "limit": "levels a side; 20 when left out",
@@ -170,6 +194,10 @@ def check_parameters(handler: str, parameters: Mapping[str, object], support: Su
             )
         check(Told(name, value, support))
     _check_owners(parameters)
+    if handler == "sync_kline":
+        check_task(parameters)
+    else:
+        check_stocks(parameters)
 
 
 def _check_owners(parameters: Mapping[str, object]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from markethub.domain.span import Span, describe_spans, subtract
 from markethub.domain.symbol import Series, Symbol
@@ -11,15 +10,16 @@ from markethub.domain.times import format_time
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
 from markethub.jobs.asking import asking, is_fresh
 from markethub.jobs.forecast import Forecast
-from markethub.jobs.kline_claims import vouched_spans
-from markethub.jobs.kline_fetch import KlineFetch, NoArchive
+from markethub.jobs.kline_claims import ADJUSTED, adjustment_of, vouched_spans
+from markethub.jobs.kline_fetch import KlineFetch, NoArchive, spans_out_of_reach
 from markethub.jobs.kline_forecast import foresee_klines
-from markethub.jobs.kline_plan import KlineBackfill, KlineChunk, align, out_of_reach, plan_chunks
+from markethub.jobs.kline_plan import KlineBackfill, KlineChunk, align, plan_chunks
+from markethub.jobs.kline_restating import KlineRestating
 from markethub.jobs.market_access import find_unlisted
 from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import Clock
-from markethub.ports.store import SeriesStore
-from markethub.ports.venue import KlineArchive, Venue
+from markethub.ports.data_store import DataStore
+from markethub.ports.venue import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class KlineBackfillHandler:
     """Plans and runs kline backfills against the venues that have an adapter."""
 
     venues: Mapping[str, Venue]
-    store: SeriesStore
+    store: DataStore
     clock: Clock
     quarantine: Quarantine
 
@@ -70,9 +70,16 @@ class KlineBackfillHandler:
         return await asyncio.to_thread(self._foresee_all, works, unlisted, self.clock())
 
     async def run(self, chunk: RunningChunk, log: WorkLog) -> Counters:
-        """Fetch what the chunk's span still lacks, or all of it where the plan says so."""
+        """Fetch what the chunk's span still lacks, or all of it where the plan says so.
+
+        A series of adjusted prices is replaced as a whole: what it lacks is on today's scale only.
+        """
         work = KlineChunk.from_parameters(chunk.parameters)
         venue = self.venues[work.series.symbol.venue]
+        if self.is_adjusted(work.series.symbol.venue):
+            with asking(chunk.trace_id, is_fresh=is_fresh(work.span, self.clock())):
+                await self.restating(chunk, log).run(work.series, work.span)
+            return chunk.counters
         archive = venue.kline_archive or NoArchive()
         counters = chunk.counters
         fetch = KlineFetch(
@@ -96,6 +103,15 @@ class KlineBackfillHandler:
             f"{counters['unchanged']} unchanged"
         )
         return counters
+
+    def is_adjusted(self, venue: str) -> bool:
+        """Whether the prices of a venue are scaled by every later split and dividend."""
+        return adjustment_of(self.venues[venue].klines.label) == ADJUSTED
+
+    def restating(self, chunk: RunningChunk, log: WorkLog) -> KlineRestating:
+        """What replaces series of the chunk's venue as a whole."""
+        source = self.venues[chunk.queue].klines
+        return KlineRestating(source, self.store, self.clock, log, self.quarantine, chunk.counters)
 
     def _foresee_all(
         self, works: Sequence[KlineChunk], unlisted: Sequence[Symbol], now_ms: int
@@ -142,10 +158,7 @@ class KlineBackfillHandler:
             if closed is None or series.symbol in unlisted:
                 continue
             venue = self.venues[series.symbol.venue]
-            archive = venue.kline_archive or NoArchive()
-            files = partial(_file_spans, archive, series, now_ms)
-            reach_ms = venue.klines.reach_ms(series.interval, now_ms)
-            if lost := out_of_reach(subtract(closed, known), reach_ms, files):
+            if lost := spans_out_of_reach(venue, series, subtract(closed, known), now_ms):
                 found[series] = lost
         return found
 
@@ -158,7 +171,3 @@ class KlineBackfillHandler:
             f"{describe_spans(lost)} cannot be had; start there, ask for a wider interval, or switch on the "
             "venue's bulk files if it has some"
         )
-
-
-def _file_spans(archive: KlineArchive, series: Series, now_ms: int, span: Span) -> list[Span]:
-    return [file.span for file in archive.files(series, span, now_ms)]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -18,8 +18,9 @@ from markethub.domain.span import Span
 from markethub.domain.support import DataKind
 from markethub.domain.symbol import Series
 from markethub.engine.handler import WorkLog
-from markethub.jobs.kline_claims import adjustment_of, check_adjustment
+from markethub.jobs.kline_claims import ADJUSTED, adjustment_of, check_adjustment
 from markethub.jobs.kline_paging import KlinePart, ask_parts, settled_claims
+from markethub.jobs.kline_restating import PRICES, are_restated
 from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import Clock
 from markethub.ports.store import SeriesStore, SeriesWrite
@@ -34,7 +35,9 @@ _NAMED = 10
 class BatchFetch:
     """The way of many series from one venue into the store; good for one ``run``.
 
-    ``counters`` tells what reached the store and what was spent, and ``series_failed``.
+    ``counters`` tells what reached the store and what was spent, and ``series_failed``. ``restate`` is asked
+    to put a series of adjusted prices in place as a whole where stored bars have other prices by now: its new
+    bars alone, after a dividend, would stand beside old ones on another scale.
     """
 
     source: KlineSource
@@ -43,6 +46,7 @@ class BatchFetch:
     log: WorkLog
     quarantine: Quarantine
     counters: Counter[str]
+    restate: Callable[[Series], Awaitable[None]]
     _parts: dict[Series, list[KlinePart]] = field(default_factory=dict)
     _failures: dict[Series, MarketHubError] = field(default_factory=dict)
     _unanswered: int = 0
@@ -62,7 +66,13 @@ class BatchFetch:
         async with asyncio.TaskGroup() as group:
             for series, spans in tails.items():
                 group.create_task(fetch_in_turn(series, spans))
+        restated = await asyncio.to_thread(self._hold_back_restated)
         await self._write()
+        for series in restated:
+            try:
+                await self.restate(series)
+            except MarketHubError as error:
+                self._failures[series] = error
         if self._failures:
             self.counters["series_failed"] += len(self._failures)
             raise self._sum_up(len(tails))
@@ -84,6 +94,22 @@ class BatchFetch:
             self._failures[series] = error
             is_away = isinstance(error, VenueUnavailableError | VenueThrottledError)
             self._unanswered = self._unanswered + 1 if is_away else 0
+
+    def _hold_back_restated(self) -> list[Series]:
+        # Before anything of them is written: a process that dies later finds them as they were.
+        if adjustment_of(self.source.label) != ADJUSTED:
+            return []
+        restated = [series for series, parts in self._parts.items() if self._is_restated(series, parts)]
+        for series in restated:
+            del self._parts[series]
+        return restated
+
+    def _is_restated(self, series: Series, parts: Sequence[KlinePart]) -> bool:
+        told = pa.concat_tables([part.bars for part in parts])
+        stored = self.store.read(
+            series, Span(parts[0].span.start_ms, parts[-1].span.end_ms), columns=("open_time", *PRICES)
+        )
+        return are_restated(stored, told)
 
     async def _write(self) -> None:
         """Store what has come, in one transaction, and tell of bars that the venue has amended."""

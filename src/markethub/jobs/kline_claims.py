@@ -10,7 +10,9 @@ from markethub.ports.store import Coverage, SeriesStore
 
 ALL_TIMES = Span(parse_time("0001-01-01"), parse_time("9999-01-01"))
 _ARCHIVE = "archive:"
-_ADJUSTMENTS = ("raw", "adjusted")
+ADJUSTED = "adjusted"
+"""Prices that every later split and dividend has scaled."""
+_ADJUSTMENTS = ("raw", ADJUSTED)
 
 
 def vouched_spans(claims: Iterable[Coverage], label: str) -> list[Span]:

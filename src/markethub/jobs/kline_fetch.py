@@ -16,10 +16,11 @@ from markethub.domain.times import format_time
 from markethub.engine.handler import WorkLog
 from markethub.jobs.kline_claims import check_adjustment, vouched_spans
 from markethub.jobs.kline_paging import KlinePart, ask_parts, settled_claims
+from markethub.jobs.kline_plan import out_of_reach
 from markethub.jobs.quarantine import Quarantine
 from markethub.ports.clock import Clock
 from markethub.ports.store import SeriesStore
-from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlineSource
+from markethub.ports.venue import ArchivedBars, ArchiveFile, KlineArchive, KlineSource, Venue
 from markethub.tables.klines import cut_klines, missing_bars
 from markethub.tables.rejects import Reject
 
@@ -46,6 +47,16 @@ def files_inside(archive: KlineArchive, series: Series, gap: Span, now_ms: int) 
     """
     files = archive.files(series, gap, now_ms)
     return [file for file in files if not subtract(file.span, [gap])]
+
+
+def spans_out_of_reach(venue: Venue, series: Series, spans: Iterable[Span], now_ms: int) -> list[Span]:
+    """What of ``spans`` the venue tells no more: before its reach over REST, and in no archive file."""
+    archive = venue.kline_archive or NoArchive()
+    return out_of_reach(
+        spans,
+        venue.klines.reach_ms(series.interval, now_ms),
+        lambda span: [file.span for file in archive.files(series, span, now_ms)],
+    )
 
 
 @dataclass(slots=True)

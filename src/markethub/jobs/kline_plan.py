@@ -135,19 +135,20 @@ def plan_chunks(
 
 
 def cut_chunks(
-    missing: Mapping[Series, Sequence[Span]], unlisted: Iterable[Symbol] = (), *, again: bool = False
+    missing: Mapping[Series, Sequence[Span]], undivided: Iterable[Symbol] = (), *, again: bool = False
 ) -> list[NewChunk]:
     """The chunks that hold everything ``missing``, which is ascending: one a series and calendar unit.
 
-    A symbol that the venue no longer lists becomes one chunk a series, since only its archive can be asked.
+    A symbol of ``undivided`` becomes one chunk a series: one that the venue no longer lists, since only its
+    archive can be asked, and a stock, whose source tells much at once.
     """
-    not_listed = frozenset(unlisted)
+    whole = frozenset(undivided)
     named: list[tuple[str, KlineChunk]] = []
     for series, gaps in missing.items():
         if not gaps:
             continue
         hull = Span(gaps[0].start_ms, gaps[-1].end_ms)
-        if series.symbol in not_listed:
+        if series.symbol in whole:
             named.append((str(series), KlineChunk(series, hull, again)))
             continue
         for name, unit in calendar_units(hull, series.interval):

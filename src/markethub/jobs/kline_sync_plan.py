@@ -9,6 +9,8 @@ from markethub.domain.calendar import DAY_MS
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span, merge, span_or_none, subtract
 from markethub.domain.symbol import Series, Symbol
+from markethub.domain.task import TaskType
+from markethub.domain.times import parse_time
 from markethub.engine.handler import NewChunk, Parameters
 
 DEFAULT_INTERVALS = (Interval.H1,)
@@ -24,12 +26,15 @@ class KlineSync:
     """What one sync was asked for besides its symbols.
 
     The newest ``recheck_bars`` stored bars of a series are asked for again, in case the venue has amended
-    them; a series without a bar begins ``lookback_days`` back.
+    them; a series without a bar begins ``lookback_days`` back. A full sync begins at ``start_ms``, None for
+    where history does.
     """
 
     intervals: tuple[Interval, ...] = DEFAULT_INTERVALS
     recheck_bars: int = DEFAULT_RECHECK_BARS
     lookback_days: int = DEFAULT_LOOKBACK_DAYS
+    task_type: TaskType = TaskType.INCREMENTAL
+    start_ms: int | None = None
 
     @classmethod
     def from_parameters(cls, parameters: Parameters) -> Self:
@@ -40,6 +45,8 @@ class KlineSync:
             ),
             recheck_bars=parameters.get("recheck_bars", DEFAULT_RECHECK_BARS),
             lookback_days=parameters.get("lookback_days", DEFAULT_LOOKBACK_DAYS),
+            task_type=TaskType.of(parameters),
+            start_ms=parse_time(parameters["start"]) if "start" in parameters else None,
         )
 
 

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markethub.domain.support import DataKind
-from markethub.domain.symbol import Account, Symbol
+from markethub.domain.symbol import Account, Symbol, is_stock_market
 from markethub.engine.handler import Parameters
 from markethub.jobs.accounts import AccountAccess
 from markethub.ports.subscriptions import Subscriptions
 from markethub.ports.venue import Venue
-
-_MARKET_CODE_LENGTH = 2  # US, HK: stocks are nobody's subscription, and are synced where they are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +20,14 @@ class SyncTargets:
     access: AccountAccess
 
     def exchanges(self, kind: DataKind, parameters: Parameters) -> list[str]:
-        """The parameter ``exchanges``, else every exchange with an adapter that has ``kind``."""
+        """The parameter ``exchanges``, else every exchange with an adapter that has ``kind``.
+
+        Stock markets are among them only where they are named: nobody subscribes to stocks.
+        """
         if (named := parameters.get("exchanges")) is not None:
             return list(dict.fromkeys(named))
         return [
-            code
-            for code, venue in self.venues.items()
-            if kind in venue.kinds and len(code) > _MARKET_CODE_LENGTH
+            code for code, venue in self.venues.items() if kind in venue.kinds and not is_stock_market(code)
         ]
 
     async def symbols(self, kind: DataKind, parameters: Parameters) -> list[Symbol]:

@@ -123,9 +123,8 @@ class StockHistory:
         )
         known = [split for _, split in splits_known(stock, now_ms)]
         factors = _factors(part.dates, known)
-        # What the file's adjusted close has beside splits are dividends.
-        embedded = _factors(part.dates, [one for one in stock.splits if one.date <= ADJUSTED_UP_TO])
-        dividends = np.minimum(part.adj_close * embedded / part.values[3], 1.0)
+        told = int(np.array(opens).searchsorted(now_ms / 1000, side="right"))
+        dividends = np.minimum(_dividends(stock, told, now_ms)[low:high], 1.0)
         values = part.values / factors
         values[4] = part.values[4] * factors
         return Rows(opens[low:high], values, values[3] * dividends)
@@ -137,6 +136,20 @@ class StockHistory:
     def _live_day(self, stock: Stock, session: TradingDay, now_ms: int) -> Bars:
         until_ms = max(now_ms, session.open_ms + MINUTE_MS)
         return _sum_up(_session_minutes(self._seed, stock, session, until_ms), session)
+
+
+def _dividends(stock: Stock, told: int, now_ms: int) -> Floats:
+    """What the dividends between each recorded session and the last of the first ``told`` leave of its
+    prices.
+
+    That is what the file's adjusted closes have beside splits. They know of dividends up to ADJUSTED_UP_TO as
+    well; when those after the last recorded session were paid is not recorded: all of them on that day.
+    """
+    recorded = recorded_days()[stock.ticker]
+    embedded = _factors(recorded.dates, [one for one in stock.splits if one.date <= ADJUSTED_UP_TO])
+    left: Floats = recorded.adj_close * embedded / recorded.values[3]
+    up_to_ms = int(datetime.combine(ADJUSTED_UP_TO, time(), UTC).timestamp()) * 1000
+    return left if now_ms >= up_to_ms or told == 0 else left / left[told - 1]
 
 
 @lru_cache(maxsize=512)

@@ -67,7 +67,8 @@ _STOCKS: Final = (
     # A spin-off that Yahoo lists as a split.
     _stock("IBM", NEW_YORK, _AFTER_RECORDINGS, 180.0, Split(date(2021, 11, 4), 1046, 1000)),
     _stock("GOOG", NEW_YORK, _AFTER_RECORDINGS, 150.0, Split(date(2022, 7, 18), 20, 1)),
-    _stock("SPY", NEW_YORK, _AFTER_RECORDINGS, 500.0),
+    # Not recorded, and there before: whoever asks for the time asks for it.
+    _stock("SPY", NEW_YORK, "2000-01-03", 500.0),
     _stock("BRK-B", NEW_YORK, _AFTER_RECORDINGS, 410.0),
     # The last three are made up altogether.
     _stock("REVS", NEW_YORK, "2018-01-02", 8.0, Split(date(2025, 6, 10), 1, 20)),

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from markethub.domain.errors import SymbolNotListedError
-from markethub.domain.interval import Interval
+from markethub.domain.interval import SESSION_INTERVALS
 from markethub.domain.symbol import Symbol
 
-INTERVALS: Final = (Interval.M1, Interval.M5, Interval.M15, Interval.M30, Interval.D1)
-"""Sessions begin at half past: bars of an hour and more would open off the grid of UTC hours."""
+INTERVALS: Final = SESSION_INTERVALS
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ class StockOptions:
     """Yahoo and Futu: how long after its end a bar may still change; Hong Kong is shown 15 minutes late."""
     path: Path | None = None
     """Folder: where the CSV and Parquet files are."""
+    symbols_file: Path | None = None
+    """What the whole market is for jobs that want it: a file with one ticker a line, `#` begins a comment;
+    without one it is what the folder has files of."""
     host: str = "127.0.0.1"
     """Futu: the host of OpenD."""
     port: int = 11111
@@ -76,6 +79,7 @@ class StockOptions:
             user_agent=user_agent,
             delay_s=number("delay_s", 0, 86_400),
             path=Path(options["path"]) if options.get("path") else None,
+            symbols_file=Path(options["symbols_file"]) if options.get("symbols_file") else None,
             host=options.get("host", default.host),
             port=int(number("port", 1, 65_535)),
             request_timeout_s=number("request_timeout_s", 0.1, 600),

@@ -1,10 +1,11 @@
 """The stock markets as venues, each fed by one source."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from markethub.domain.errors import InputError
 from markethub.domain.support import DataKind
-from markethub.domain.symbol import Account
+from markethub.domain.symbol import Account, Symbol
 from markethub.ports.budget import BudgetPool
 from markethub.ports.costs import Costs
 from markethub.ports.keys import ApiKey
@@ -23,6 +24,7 @@ from markethub.venues.stocks.futu.client import FutuKlines
 from markethub.venues.stocks.options import SourceName, StockOptions
 from markethub.venues.stocks.sessions import StockSessions
 from markethub.venues.stocks.source import StockSource
+from markethub.venues.stocks.symbol_list import list_symbols
 from markethub.venues.stocks.yahoo.client import YahooKlines
 
 
@@ -34,6 +36,8 @@ class StockVenue:
     def __init__(self, exchange: Exchange, options: StockOptions, pool: BudgetPool | None = None) -> None:
         self.code: str = exchange.code
         self.name: str = exchange.name
+        self._exchange = exchange
+        self._options = options
         sessions = StockSessions(exchange)
         self._source = _choose(exchange, options, sessions, pool)
         self.klines: KlineSource = self._source
@@ -44,6 +48,13 @@ class StockVenue:
 
     def account(self, account: Account, key: ApiKey) -> AccountSource:  # noqa: ARG002
         raise InputError(f"account {account}: no account data of {self.code} is supported")
+
+    async def listed_symbols(self) -> Sequence[Symbol]:
+        """What the option ``symbols_file`` names, else what the folder has files of; read now.
+
+        InputError where there is neither, and where a line of the file is no ticker.
+        """
+        return await asyncio.to_thread(list_symbols, self._exchange, self._options)
 
     async def server_time_ms(self) -> int:
         """The source's clock; this machine's own where the source is a folder."""

@@ -11,6 +11,7 @@ zone. Of a daily bar's time only the date counts, as it is written: it is the se
 """
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -22,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from markethub.domain.errors import ArchiveError
+from markethub.domain.errors import ArchiveError, InputError
 from markethub.domain.interval import Interval
 from markethub.domain.symbol import Series
 from markethub.domain.times import to_ms
 from markethub.tables.klines import KLINES, SortedBars
-from markethub.venues.stocks.exchanges import Exchange
+from markethub.venues.stocks.exchanges import INTERVALS, Exchange
 from markethub.venues.stocks.sessions import StockSessions
 from markethub.venues.stocks.source import sort_out_session_bars
 from markethub.venues.transport.numbers import read_numbers
@@ -35,6 +36,7 @@ from markethub.venues.transport.numbers import read_numbers
 TIMES: Final = ("date", "time", "datetime", "timestamp", "open_time")
 _NUMBERS: Final = ("open", "high", "low", "close", "volume")
 _OPTIONAL: Final = ("quote_volume",)
+_SUFFIXES: Final = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,23 @@ def candidates(folder: Path, series: Series) -> list[Path]:
     """Where the file of a series may lie; the first that exists is taken."""
     symbol, interval = series.symbol, series.interval
     stems = (folder / f"{symbol}.{interval}", folder / symbol.venue / symbol.instrument / str(interval))
-    return [stem.with_name(stem.name + suffix) for stem in stems for suffix in (".csv", ".parquet")]
+    return [stem.with_name(stem.name + suffix) for stem in stems for suffix in _SUFFIXES]
+
+
+def find_tickers(folder: Path, exchange: Exchange) -> set[str]:
+    """The tickers that the folder has a file of, at any interval; what is no ticker is passed over.
+
+    InputError where the folder cannot be read.
+    """
+    endings = [f"{interval}{suffix}" for interval in INTERVALS for suffix in _SUFFIXES]
+    name = re.compile(rf"{exchange.code}\.(.+)\.({'|'.join(map(re.escape, endings))})")
+    try:
+        named = [match[1] for entry in folder.iterdir() if (match := name.fullmatch(entry.name))]
+        below = (folder / exchange.code).glob("*/*")
+        named += [place.parent.name for place in below if place.name in endings]
+    except OSError as error:
+        raise InputError(f"{exchange.code} option path {folder} cannot be read: {error}") from error
+    return {ticker for ticker in named if exchange.ticker.fullmatch(ticker)}
 
 
 def read_bars(path: Path, series: Series, exchange: Exchange, sessions: StockSessions) -> SortedBars:

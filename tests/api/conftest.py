@@ -103,7 +103,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHub]:
 @pytest.fixture(scope="session")
 def stranger(served: ServedHub) -> Iterator[httpx2.Client]:
     """A client without a token."""
-    with httpx2.Client(base_url=served.url, verify=False, trust_env=False) as client:
+    with httpx2.Client(base_url=served.url, verify=False, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -111,7 +111,9 @@ def stranger(served: ServedHub) -> Iterator[httpx2.Client]:
 def admin(served: ServedHub) -> Iterator[httpx2.Client]:
     """A client that may do everything."""
     headers = {"Authorization": f"Bearer {served.tokens['admin']}"}
-    with httpx2.Client(base_url=served.url, headers=headers, verify=False, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=served.url, headers=headers, verify=False, trust_env=False, timeout=60
+    ) as client:
         yield client
 
 

@@ -37,13 +37,25 @@ def served_hub(
     open_hub: OpenHub,
     access: AccessRules = UNLIMITED,
     connection: type[BoundedConnection] = BoundedConnection,
+    listener: socket.socket | None = None,
 ) -> Iterator[ServedHub]:
-    """Serve the hub that ``open_hub`` opens, while the block lasts; what fails inside is raised here."""
+    """Serve the hub that ``open_hub`` opens, while the block lasts; what fails inside is raised here.
+
+    ``listener`` is bound already, where others have to know the port before; else any free port is taken.
+    """
     served, ready, stop = ServedHub(), threading.Event(), threading.Event()
     with ThreadPoolExecutor(1, "served hub") as executor:
         running = executor.submit(
             lambda: asyncio.run(
-                _serve(open_hub, access=access, connection=connection, served=served, ready=ready, stop=stop)
+                _serve(
+                    open_hub,
+                    access=access,
+                    connection=connection,
+                    listener=listener or bind_loopback(),
+                    served=served,
+                    ready=ready,
+                    stop=stop,
+                )
             )
         )
         running.add_done_callback(lambda _: ready.set())
@@ -56,38 +68,46 @@ def served_hub(
             running.result(60)
 
 
+def bind_loopback() -> socket.socket:
+    """A socket of a free port."""
+    # asyncio turns Nagle's delay off only where the protocol number says TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
 async def _serve(
     open_hub: OpenHub,
     *,
     access: AccessRules,
     connection: type[BoundedConnection],
+    listener: socket.socket,
     served: ServedHub,
     ready: threading.Event,
     stop: threading.Event,
 ) -> None:
-    async with open_hub() as hub:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(listener)
+        hub = await stack.enter_async_context(open_hub())
         for scope in SCOPES:
             served.tokens[scope], _ = await create_token(
                 hub.database, system_clock(), name=scope, scopes=[scope]
             )
-        # asyncio turns Nagle's delay off only where the protocol number says TCP.
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(64)
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    create_api(hub, access=access),
-                    http=connection,
-                    lifespan="on",
-                    log_config=None,
-                    access_log=False,
-                    timeout_graceful_shutdown=5,
-                    timeout_keep_alive=75,
-                )
+        listener.listen(64)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_api(hub, access=access),
+                http=connection,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+                timeout_keep_alive=75,
             )
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            ready.set()
-            await asyncio.to_thread(stop.wait)
-            server.should_exit = True
-            await serving
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ready.set()
+        await asyncio.to_thread(stop.wait)
+        server.should_exit = True
+        await serving

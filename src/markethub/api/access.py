@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import structlog
 from fastapi import Depends, Request, Security
@@ -16,10 +16,13 @@ from markethub.services.access import KnownTokens, Principal, authenticate
 from markethub.services.caller import set_caller
 from markethub.services.hub import Hub
 
+TOKENLESS_SCOPES = frozenset({"read:dms", "write:dms"})
+"""What nodes of the group may do under `/api/dms`, and callers whom `[dms] auth` lets in without a token."""
+
 _log = structlog.get_logger(__name__)
 
 # It only documents the scheme: the header itself is judged by the service, whose messages say what is wrong.
-_BEARER = HTTPBearer(
+BEARER = HTTPBearer(
     scheme_name="token",
     bearerFormat="mh_<id>_<secret>",
     description="A token made by `markethub token create`; each route names the scope it needs.",
@@ -33,22 +36,25 @@ class AccessRules:
 
     ``requests_per_minute`` of each token that has no number of its own, where 0 is no limit, and
     ``burst_requests`` of them at once (None for all); ``failed_logins_per_minute`` of each address.
-    ``cors_origins`` are the sites whose pages may call, none unless named.
+    ``cors_origins`` are the sites whose pages may call, none unless named. ``dms_auth`` is who may call
+    `/api/dms` without a token.
     """
 
     requests_per_minute: int = 6_000
     burst_requests: int | None = None
     failed_logins_per_minute: int = 30
     cors_origins: frozenset[str] = frozenset()
+    dms_auth: Literal["local", "token", "none"] = "local"
 
 
 class Gate:
     """Lets requests in by their token, each token within its limit; one for each application."""
 
     def __init__(self, rules: AccessRules) -> None:
-        self._rules = rules
+        self.rules = rules
         self._known = KnownTokens()
         self._of_tokens = RequestBuckets()
+        self._of_addresses = RequestBuckets()
         self._of_strangers = RequestBuckets()
         self._refused: set[int] = set()
 
@@ -68,17 +74,32 @@ class Gate:
             self._count_failure(address, error)
             raise
         self._count(principal)
-        caller = Caller(principal.token_id, principal.name, address)
-        request.state.caller = caller
-        set_caller(caller)
+        name_caller(request, principal.token_id, principal.name)
         return principal
 
+    def admit_tokenless(self, request: Request, name: str) -> None:
+        """Let a request in that needs no token, as ``name``; RateLimitedError when there are too many.
+
+        All that come from one address share one bucket, of the size of a token's.
+        """
+        per_minute = self.rules.requests_per_minute
+        if per_minute > 0:
+            address, burst = _address_of(request), self.rules.burst_requests or per_minute
+            wait_s = self._of_addresses.take(_network_of(address), per_minute=per_minute, burst=burst)
+            if wait_s > 0:
+                raise RateLimitedError(
+                    f"{address} may send {per_minute} requests a minute without a token, {burst} of them at "
+                    f"once; the next one in {wait_s:.3g} s",
+                    wait_s,
+                )
+        name_caller(request, None, name)
+
     def _count(self, principal: Principal) -> None:
-        per_minute = principal.requests_per_minute or self._rules.requests_per_minute
+        per_minute = principal.requests_per_minute or self.rules.requests_per_minute
         if per_minute == 0:
             return
         # A token with a number of its own has no other burst than that.
-        burst = per_minute if principal.requests_per_minute else self._rules.burst_requests or per_minute
+        burst = per_minute if principal.requests_per_minute else self.rules.burst_requests or per_minute
         wait_s = self._of_tokens.take(principal.token_id, per_minute=per_minute, burst=burst)
         if wait_s == 0:
             self._refused.discard(principal.token_id)
@@ -93,7 +114,7 @@ class Gate:
         )
 
     def _count_failure(self, address: str, error: UnauthorizedError) -> None:
-        most = self._rules.failed_logins_per_minute
+        most = self.rules.failed_logins_per_minute
         wait_s = self._of_strangers.take(_network_of(address), per_minute=most, burst=most)
         if wait_s > 0:
             raise RateLimitedError(
@@ -101,6 +122,13 @@ class Gate:
                 f"again in {wait_s:.3g} s",
                 wait_s,
             ) from error
+
+
+def name_caller(request: Request, token_id: int | None, name: str) -> None:
+    """Let the owner of a token, or ``name`` without one, answer for what the request does from here on."""
+    caller = Caller(token_id, name, _address_of(request))
+    request.state.caller = caller
+    set_caller(caller)
 
 
 async def admit(request: Request, hub: Hub) -> Principal:
@@ -130,7 +158,7 @@ def needs(scope: str) -> Callable[..., Awaitable[Principal]]:
     async def check_token(
         request: Request,
         hub: OpenHub,
-        _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER, scopes=[scope])],
+        _documented: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER, scopes=[scope])],
     ) -> Principal:
         principal = await admit(request, hub)
         principal.require(scope)

@@ -30,6 +30,8 @@ from markethub.api import (
 )
 from markethub.api.access import AccessRules, Gate
 from markethub.api.cors import CrossOrigin
+from markethub.api.dms import ROUTERS as DMS_ROUTERS
+from markethub.api.dms.gate import EpochAnswers
 from markethub.api.errors import install_error_handlers
 from markethub.api.metrics import RequestMetrics
 from markethub.api.openapi import DocumentedAPI
@@ -45,6 +47,9 @@ A trading team's market data: complete, correct and fast to read.
 Every request under `/api/v1` carries `Authorization: Bearer mh_<id>_<secret>`. Times are UTC: ISO 8601 in
 (a time without a zone is read as UTC), a trailing `Z` out. Ranges are half-open, `start <= time < end`.
 Every error is `{"error": {"code", "message"}}`; programs go by `code`. No text may hold a NUL character.
+
+Under `/api/dms` programs on the hub's own machine need no token unless `[dms] auth` says so, times have whole
+seconds, and every error is `{"detail": "..."}`, 400 for wrong parameters.
 """
 
 _TAGS = {
@@ -56,6 +61,7 @@ _TAGS = {
     "subscriptions": "Which symbols work without symbols of its own is about.",
     "operations": "How the hub and its exchanges are doing.",
     "tools": "The same for AI models.",
+    "dms": "The nodes of a group: what they keep up to date, how far they follow, and their data.",
 }
 
 
@@ -93,6 +99,7 @@ def create_api(
     app.state.request_metrics = RequestMetrics()
     app.state.event_feeds = EventFeeds()
     app.state.doc_pages = docs.DocPages(app)
+    app.add_middleware(EpochAnswers)
     app.add_middleware(RequestTrace, metrics=app.state.request_metrics)
     if rules.cors_origins:
         # Around everything else: a page shall be able to read every answer, the unforeseen error too.
@@ -105,6 +112,8 @@ def create_api(
         app.include_router(room.router)
     for room in (execution_events, statistics, subscriptions, audit, tools):
         app.include_router(room.router)
+    for router in DMS_ROUTERS:
+        app.include_router(router)
     app.router.routes.append(app.state.mcp_door.route)
     return app
 

@@ -16,8 +16,10 @@ MAX_BODY_BYTES = 1_000_000
 Model = TypeVar("Model", bound=RequestModel)
 
 
-def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+def json_body(model: type[Model], *, may_be_empty: bool = False) -> Callable[[Request], Awaitable[Model]]:
     """Make the dependency that reads the body as ``model``; pair it with ``document_body``.
+
+    Where it ``may_be_empty`` no body is as good as ``{}``.
 
     FastAPI's own body parameter is read before any dependency runs, so before the token is checked, without
     a limit, and by a parser that lets lone surrogates through.
@@ -25,6 +27,8 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
 
     async def read_model(request: Request) -> Model:
         content = await _read_limited(request)
+        if may_be_empty and not content:
+            return model()
         _check_content_type(request)
         try:
             return model.model_validate_json(content)
@@ -34,11 +38,11 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     return read_model
 
 
-def document_body(model: type[RequestModel]) -> dict[str, Any]:
+def document_body(model: type[RequestModel], *, may_be_empty: bool = False) -> dict[str, Any]:
     """Return the ``openapi_extra`` of a route whose body is ``model``, a flat one without definitions."""
     return {
         "requestBody": {
-            "required": True,
+            "required": not may_be_empty,
             "content": {"application/json": {"schema": model.model_json_schema()}},
         }
     }

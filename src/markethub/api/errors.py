@@ -1,4 +1,4 @@
-"""Every error as the one envelope."""
+"""Every error as the one envelope, and under `/api/dms` in the shape of that door."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from markethub.domain.errors import InputError, MarketHubError, RateLimitedError, UnavailableError, VenueError
-from markethub.wire.errors import ErrorBody, ErrorEnvelope
+from markethub.domain.errors import (
+    InputError,
+    MarketHubError,
+    RateLimitedError,
+    ReplicationError,
+    UnavailableError,
+    VenueError,
+)
+from markethub.wire.errors import DetailError, ErrorBody, ErrorEnvelope
 
 _log = structlog.get_logger(__name__)
+
+DMS_PREFIX = "/api/dms"
 
 _MOST_PROBLEMS = 5
 _RETRY_AFTER_S = 1
@@ -45,20 +54,27 @@ HTTP_CODES: Mapping[int, HttpCode] = {
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error of ``app`` with the envelope."""
+    """Answer every error of ``app`` in the shape that its path has."""
     app.add_exception_handler(MarketHubError, _answer_domain_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_parameters)
     app.add_exception_handler(HTTPException, _answer_http_error)
 
 
 def error_response(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    path: str, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Build the envelope as an answer."""
+    """Build the answer to a request of ``path``.
+
+    Under `/api/dms` it is `{"detail": ...}`, and wrong parameters are 400; elsewhere it is the envelope.
+    """
     # A message may quote a caller, and UTF-8 has no lone surrogates.
     text = message.encode("utf-8", "replace").decode()
-    envelope = ErrorEnvelope(error=ErrorBody(code=code, message=text))
-    return Response(orjson.dumps(envelope.model_dump()), status, headers, "application/json")
+    answer: DetailError | ErrorEnvelope
+    if path == DMS_PREFIX or path.startswith(f"{DMS_PREFIX}/"):
+        answer, status = DetailError(detail=text), 400 if status == InputError.status else status
+    else:
+        answer = ErrorEnvelope(error=ErrorBody(code=code, message=text))
+    return Response(orjson.dumps(answer.model_dump()), status, headers, "application/json")
 
 
 def describe_problems(problems: Sequence[Mapping[str, Any]]) -> str:
@@ -87,8 +103,8 @@ def _describe(problem: Mapping[str, Any]) -> str:
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, MarketHubError):
         raise error
-    if isinstance(error, VenueError):
-        # Venues are worked with in the background; one that a request needs after all is a service away.
+    if isinstance(error, VenueError | ReplicationError):
+        # Both are worked with in the background; one that a request needs after all is a service away.
         error = _as_unavailable(error)
     headers = {}
     if error.status == 401:
@@ -98,20 +114,26 @@ async def _answer_domain_error(request: Request, error: Exception) -> Response:
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(_RETRY_AFTER_S)
     if error.status >= 500:
-        _log.error("request_failed", path=request.url.path, code=error.code, error=str(error), exc_info=error)
-    return error_response(error.status, error.code, str(error), headers)
+        told = {"path": request.url.path, "code": error.code, "error": str(error)}
+        if isinstance(error, UnavailableError):
+            # Something else is away, which is no mistake of ours: its words say all.
+            _log.warning("request_failed", **told)
+        else:
+            _log.error("request_failed", **told, exc_info=error)
+    return error_response(request.url.path, error.status, error.code, str(error), headers)
 
 
-def _as_unavailable(error: VenueError) -> UnavailableError:
+def _as_unavailable(error: VenueError | ReplicationError) -> UnavailableError:
     translated = UnavailableError(str(error))
     translated.__cause__ = error
     return translated
 
 
-async def _answer_invalid_parameters(_request: Request, error: Exception) -> Response:
+async def _answer_invalid_parameters(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    return error_response(InputError.status, InputError.code, describe_problems(error.errors()))
+    message = describe_problems(error.errors())
+    return error_response(request.url.path, InputError.status, InputError.code, message)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
@@ -130,7 +152,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     known = HTTP_CODES.get(error.status_code)
     other = InputError.code if error.status_code < 500 else MarketHubError.code
     code = other if known is None else known.code
-    return error_response(error.status_code, code, message, headers)
+    return error_response(request.url.path, error.status_code, code, message, headers)
 
 
 def _allowed_methods(of_route: str) -> str:

@@ -18,7 +18,9 @@ from starlette.responses import Response
 from markethub.api.access import OpenHub, admit
 from markethub.api.locality import comes_from_this_machine
 from markethub.api.openapi import document_errors
+from markethub.api.replica_metrics import ReplicaReading
 from markethub.domain.execution import ExecutionStatus
+from markethub.services.dms_metrics import read_replica_metrics
 from markethub.services.health import Metrics, read_metrics
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -72,7 +74,7 @@ class RequestMetrics:
     },
 )
 async def show_metrics(request: Request, hub: OpenHub) -> Response:
-    """Request counts and latencies, work by status, store size, venue budgets.
+    """Request counts and latencies, work by status, store size, venue budgets, slaves' lags.
 
     From this machine's loopback address no token is needed; from elsewhere one with `read:jobs`.
     """
@@ -81,6 +83,7 @@ async def show_metrics(request: Request, hub: OpenHub) -> Response:
     counted: RequestMetrics = request.app.state.request_metrics
     reading = CollectorRegistry()
     reading.register(_HubReading(await read_metrics(hub)))
+    reading.register(ReplicaReading(await read_replica_metrics(hub)))
     return Response(counted.render() + generate_latest(reading), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -1,11 +1,14 @@
 """What the OpenAPI document says beyond what FastAPI reads from the routes."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
 
+from markethub.api.access import TOKENLESS_SCOPES
+from markethub.api.errors import DMS_PREFIX
 from markethub.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -16,9 +19,10 @@ from markethub.domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from markethub.wire.errors import ErrorEnvelope
+from markethub.wire.errors import DetailError, ErrorEnvelope
 
 _ENVELOPE = {"$ref": f"#/components/schemas/{ErrorEnvelope.__name__}"}
+_DETAIL = {"$ref": f"#/components/schemas/{DetailError.__name__}"}
 _UNSAID = "Successful Response"  # FastAPI's words for an answer that the route does not describe
 
 _RETRY_AFTER = {
@@ -105,15 +109,52 @@ _REFUSALS = {
     ),
 }
 
+_CODE_WORD = re.compile(r" \(`[A-Z_]+`\)")
+
+_DMS_REFUSALS = {
+    400: _Refusal(
+        InputError.code,
+        "The request is wrong; the detail names field, value and what is allowed.",
+        "limit '0' should be greater than or equal to 1",
+    ),
+    403: _Refusal(
+        ForbiddenError.code,
+        "The token lacks the scope that the detail names, or this node has the other role.",
+        "only a master does this; this node is a slave",
+    ),
+    404: _Refusal(NotFoundError.code, "No such thing.", "Slave not found: backup9; there are backup1"),
+}
+
 
 def document_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of a route that may answer with these errors.
 
     431 and 500 come by themselves, and 429 with 401: who must show a token is counted.
     """
+    return {status: _document_refusal(_REFUSALS[status]) for status in _with_usual(statuses)}
+
+
+def document_dms_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """As ``document_errors``, of a route under `/api/dms`: 401 and 503 come by themselves too.
+
+    What stops a request before it has a path, which is 431, has the envelope there as well.
+    """
+    told: dict[int | str, dict[str, Any]] = {}
+    for status in _with_usual((*statuses, 401, 503)):
+        refusal = _DMS_REFUSALS.get(status) or _REFUSALS[status]
+        told[status] = _document_refusal(refusal)
+        if status != 431:
+            told[status] |= {
+                "model": DetailError,
+                "description": _CODE_WORD.sub("", refusal.meaning),
+                "content": {"application/json": {"example": {"detail": refusal.message}}},
+            }
+    return told
+
+
+def _with_usual(statuses: Sequence[int]) -> list[int]:
     counted = (429,) if 401 in statuses else ()
-    wanted = sorted({*statuses, *counted, 431, 500})
-    return {status: _document_refusal(_REFUSALS[status]) for status in wanted}
+    return sorted({*statuses, *counted, 431, 500})
 
 
 def _document_refusal(refusal: _Refusal) -> dict[str, Any]:
@@ -150,10 +191,21 @@ class DocumentedAPI(FastAPI):
         document = super().openapi()
         document["components"]["headers"] = {"X-Request-ID": _REQUEST_ID}
         schemas = document["components"]["schemas"]
-        for operations in document["paths"].values():
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)  # FastAPI's own, which no answer of ours has
+        for path, operations in document["paths"].items():
             for operation in operations.values():
+                if path.startswith(DMS_PREFIX):
+                    _complete_dms(operation)
                 _complete(operation, schemas)
         return document
+
+
+def _complete_dms(operation: dict[str, Any]) -> None:
+    operation["responses"].pop("422", None)  # FastAPI's own; wrong parameters are 400 there
+    security = operation.get("security", [])
+    if any(TOKENLESS_SCOPES.issuperset(needed.get("token", ["admin"])) for needed in security):
+        security.append({})  # whether a token is needed is the settings' business
 
 
 def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
@@ -161,14 +213,18 @@ def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
         error = response.get("content", {}).get("application/json", {})
         if "example" in error:
             # FastAPI takes an error of a route that streams for one more stream.
-            response["content"] = {"application/json": {**error, "schema": _ENVELOPE}}
+            schema = _DETAIL if "detail" in error["example"] else _ENVELOPE
+            response["content"] = {"application/json": {**error, "schema": schema}}
         if status == "431":
             continue  # refused before there was a request
         named = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
         response["headers"] = {**named, **response.get("headers", {})}
         if response["description"] == _UNSAID:
-            reference = response["content"]["application/json"]["schema"]["$ref"]
-            response["description"] = schemas[reference.rpartition("/")[2]]["description"]
+            schema = response["content"]["application/json"]["schema"]
+            # A bare list, as the pages of DMS have them, is told of by what it holds.
+            reference = schema.get("$ref") or schema.get("items", {}).get("$ref")
+            if reference is not None:
+                response["description"] = schemas[reference.rpartition("/")[2]]["description"]
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])
 

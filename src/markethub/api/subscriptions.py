@@ -77,7 +77,7 @@ async def list_subscriptions(
     "/subscriptions/{exchange}",
     summary="Set an exchange's subscriptions",
     dependencies=[Depends(needs("write:backfill"))],
-    responses=document_errors(401, 403, 413, 422, 503),
+    responses=document_errors(401, 403, 409, 413, 422, 503),
     openapi_extra=document_body(SubscriptionRequest),
 )
 async def set_subscriptions(

@@ -14,7 +14,7 @@ from markethub.wire.series import TableFormat
 _PART_ROWS = 16_384
 _PART_BYTES = 4_000_000
 # Row groups are what a Parquet reader skips by; tiny ones compress badly.
-_PARQUET_GROUP_ROWS = 131_072
+PARQUET_GROUP_ROWS = 131_072
 
 _ARROW_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
@@ -49,21 +49,26 @@ def _stream_arrow(table: pa.Table) -> Iterator[Part]:
 
 def _stream_parquet(table: pa.Table) -> Iterator[Part]:
     sink = io.BytesIO()
+    with open_parquet(sink, table.schema) as writer:
+        for start in range(0, len(table), PARQUET_GROUP_ROWS):
+            writer.write_table(table.slice(start, PARQUET_GROUP_ROWS), row_group_size=PARQUET_GROUP_ROWS)
+            yield drain(sink)
+    yield sink.getvalue()
+
+
+def open_parquet(sink: io.BytesIO, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer with the encodings that suit prices, times and names."""
     # Dictionaries of floats that hardly repeat cost six times the work for a fifth of the size.
     encodings = {
         field.name: "BYTE_STREAM_SPLIT" if pa.types.is_floating(field.type) else "DELTA_BINARY_PACKED"
-        for field in table.schema
+        for field in schema
         if pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or _is_time(field)
     }
     # Names repeat, and so do amounts.
-    others = [field.name for field in table.schema if field.name not in encodings]
-    with pq.ParquetWriter(
-        sink, table.schema, compression="zstd", use_dictionary=others, column_encoding=encodings
-    ) as writer:
-        for start in range(0, len(table), _PARQUET_GROUP_ROWS):
-            writer.write_table(table.slice(start, _PARQUET_GROUP_ROWS), row_group_size=_PARQUET_GROUP_ROWS)
-            yield _drain(sink)
-    yield sink.getvalue()
+    others = [field.name for field in schema if field.name not in encodings]
+    return pq.ParquetWriter(
+        sink, schema, compression="zstd", use_dictionary=others, column_encoding=encodings
+    )
 
 
 def _count_part_rows(table: pa.Table) -> int:
@@ -72,7 +77,8 @@ def _count_part_rows(table: pa.Table) -> int:
     return max(1, min(_PART_ROWS, _PART_BYTES // row_bytes))
 
 
-def _drain(sink: io.BytesIO) -> bytes:
+def drain(sink: io.BytesIO) -> bytes:
+    """What was written since the last time."""
     part = sink.getvalue()
     sink.seek(0)
     sink.truncate()

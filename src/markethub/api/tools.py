@@ -15,7 +15,7 @@ from markethub.api.access import admit, get_hub, needs
 from markethub.api.bodies import MAX_BODY_BYTES
 from markethub.api.openapi import document_errors
 from markethub.domain.errors import ForbiddenError, UnauthorizedError, UnavailableError
-from markethub.mcp.calls import Question, Reply
+from markethub.mcp.calls import Question, Reply, read_reply
 from markethub.mcp.schemas import describe_function
 from markethub.mcp.server import create_server
 from markethub.mcp.tools import TOOLS
@@ -95,7 +95,7 @@ class McpDoor:
                 json=question.body,
                 headers=headers,
             )
-        return Reply(response.status_code, orjson.loads(response.content))
+        return read_reply(response.status_code, orjson.loads(response.content))
 
 
 def _refuse_foreign_pages(request: Request, allowed: Collection[str]) -> None:

@@ -75,7 +75,7 @@ class RequestTrace:
             if answer.status != _CLIENT_CLOSED:
                 raise  # too late for an envelope: the server must break the connection
             message = f"unexpected error; the server's log has it under request {answer.request_id}"
-            response = error_response(500, "INTERNAL", message)
+            response = error_response(scope["path"], 500, "INTERNAL", message)
             await response(scope, receive, answer.send)
 
 

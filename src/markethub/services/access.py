@@ -23,8 +23,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "read:jobs": "read jobs, executions, accounts and their keys' state, and the venues' budgets",
         "read:logs": "read what executions logged",
         "write:backfill": "queue backfills, cancel and retry executions, set subscriptions",
-        "read:dms": "reserved for reading the replication between nodes",
-        "write:dms": "reserved for steering the replication between nodes",
+        "read:dms": "read how the nodes of a group follow each other, their tasks, and bars",
+        "write:dms": "trigger the tasks of a group, and the syncs of its slaves",
         "admin": "everything: every other scope, and the audit",
     }
 )

@@ -266,6 +266,7 @@ async def _queue(hub: Hub, order: _Order, extras: Extras, request_key: RequestKe
     if extras.dry_run:
         plan = await foresee_backfill(hub, order.kind, parameters)
         return Queued(0, "", "planned", order.describe("planned", extras.mode), plan)
+    hub.node.reign.require_write()
     message = order.describe("queued", extras.mode)
     trace_id = new_trace_id(order.kind.backfill_job)
     execution_id = await hub.engine.enqueue(

@@ -79,6 +79,7 @@ async def retry_execution(hub: Hub, execution_id: str) -> Queued:
     It fetches what is missing: what the first one stored is known. ConflictError when that one has not ended,
     or ended as SUCCESS, so that nothing of it failed.
     """
+    hub.node.reign.require_write()
     failed = await get_execution(hub, execution_id)
     if not failed.status.is_final:
         raise ConflictError(f"execution {failed.id} is {failed.status}; it can be retried once it has ended")
@@ -103,6 +104,7 @@ async def retry_execution(hub: Hub, execution_id: str) -> Queued:
 
 async def cancel_execution(hub: Hub, execution_id: str) -> Execution:
     """Ask for an execution's end: it ends as FAILURE with the error ``cancelled``; what it stored stays."""
+    hub.node.reign.require_write()
     found = await get_execution(hub, execution_id)
     await hub.engine.cancel(found.id, name_act("execution.cancel"))
     return await get_execution(hub, execution_id)

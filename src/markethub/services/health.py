@@ -33,7 +33,10 @@ class Metrics:
 
 
 async def check_health(hub: Hub) -> Health:
-    """Ask the store and the control database one question each, and the engine whether it works."""
+    """Ask the store and the control database one question each, and the engine whether it works.
+
+    On a slave no engine works. A master that was replaced is not ready: what it serves grows old.
+    """
     problems = []
     try:
         await asyncio.to_thread(hub.store.revision)
@@ -43,9 +46,12 @@ async def check_health(hub: Hub) -> Health:
         await hub.engine.queue_depth()
     except MarketHubError as error:
         problems.append(f"control database: {error}")
-    if not hub.engine.is_working:
+    reign = hub.node.reign
+    if reign.fenced_by is not None:
+        problems.append(f"node: replaced by a master with epoch {reign.fenced_by}")
+    if reign.may_write and not hub.engine.is_working:
         problems.append("engine: not running")
-    if hub.scheduler is not None and not hub.scheduler.is_working:
+    if reign.may_write and hub.scheduler is not None and not hub.scheduler.is_working:
         problems.append("scheduler: not running")
     return Health(not problems, problems)
 

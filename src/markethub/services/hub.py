@@ -16,6 +16,14 @@ from markethub.services.accounts import AccountBook
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one read of the DMS door may ask for; more is an InputError that says so."""
+
+    symbols: int = 10_000
+    rows: int = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Hub:
     """The open parts of one running node; ``app.open_hub`` builds and closes it."""
 
@@ -34,3 +42,4 @@ class Hub:
     """How long a backfill may run before it ends as TIMEOUT; None for as long as it takes."""
     scheduler: Scheduler | None = None
     """What starts the jobs that are due; None where this process starts none."""
+    batch_limits: BatchLimits = BatchLimits()

@@ -16,6 +16,7 @@ from markethub.control.schedules import (
     set_paused,
 )
 from markethub.domain.errors import ConflictError, InputError
+from markethub.engine.engine import Engine
 from markethub.engine.queueing import queue_executions
 from markethub.engine.scheduler import request_run
 from markethub.engine.schedules import read_schedule
@@ -55,8 +56,13 @@ async def apply_jobs(database: Database, specs: Sequence[JobSpec], act: Act | No
     return gone
 
 
-async def run_job(database: Database, job_id: str) -> StartedRun:
+async def run_job(
+    database: Database, job_id: str, *, action: str = "job.run", engine: Engine | None = None
+) -> StartedRun:
     """Queue one execution of a job now, whatever its schedule says, also while it is paused or disabled.
+
+    ``action`` is what the audit calls it. Work begins at once where this process's ``engine`` is given, else
+    when one hears of it.
 
     Raises:
         NotFoundError: no such job.
@@ -75,8 +81,10 @@ async def run_job(database: Database, job_id: str) -> StartedRun:
                 f"job {job.name} has {unfinished} executions that have not ended, and its max_instances is "
                 f"{job.max_instances}"
             )
-        request = request_run(job, "Run by an operator", act=name_act("job.run"))
+        request = request_run(job, "Run by an operator", act=name_act(action))
         queued = await queue_executions(database, connection, [request], database.clock())
+    if engine is not None:
+        engine.note_queued(queued)
     return StartedRun(queued.ids[0], request.trace_id)
 
 

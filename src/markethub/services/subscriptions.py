@@ -108,6 +108,7 @@ async def set_symbols(hub: Hub, exchange: str, symbols: Sequence[str]) -> Subscr
     force. Where no listing is stored, as on a fresh install, names are taken as they are: a hub can be set up
     while the exchange is away, and work on a symbol that is not listed says so.
     """
+    hub.node.reign.require_write()
     check_support([exchange], DataKind.KLINE, hub.support)
     wanted = sorted({_parse_symbol(exchange, text) for text in symbols})
     await _check_listed(hub, exchange, wanted)
@@ -123,6 +124,7 @@ async def set_rule(hub: Hub, exchange: str, rule: SubscriptionRule) -> Subscript
         InputError: it chooses nothing, or its include names what the exchange does not list.
         UnavailableError: the exchange does not answer, or not within RESOLVE_TIMEOUT_S.
     """
+    hub.node.reign.require_write()
     check_support([exchange], DataKind.KLINE, hub.support)
     chosen = await _ask(find_market(hub.venues, exchange), exchange, rule)
     if chosen.unlisted:

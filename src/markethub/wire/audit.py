@@ -28,8 +28,11 @@ class AuditQuery(RequestModel):
 
 
 class AuditEntry(AnswerModel):
-    """One act. ``token_id`` is null for the command line on the hub's own machine, whose ``token_name`` is
-    ``local:`` and its user; ``target`` is what it was done to: a trace id, a token's id, an exchange, a job.
+    """One act; ``target`` is what it was done to: a trace id, a token's id, an exchange, a job, a slave.
+
+    ``token_id`` is null where there was no token of ours. ``token_name`` is then ``local:`` and the user for
+    the command line on the hub's own machine; under `/api/dms` it is ``local`` for a program there, ``node:``
+    and its name for a node of the group, ``anyone`` for others.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The one shape of every error answer."""
+"""The shapes of error answers: one under `/api/dms`, one everywhere else."""
 
 from markethub.wire.model import AnswerModel
 
@@ -14,3 +14,9 @@ class ErrorEnvelope(AnswerModel):
     """``{"error": {"code": ..., "message": ...}}``."""
 
     error: ErrorBody
+
+
+class DetailError(AnswerModel):
+    """``{"detail": ...}``, which is for people; programs go by the status."""
+
+    detail: str

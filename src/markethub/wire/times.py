@@ -37,6 +37,13 @@ OptionalRequestTime = Annotated[
 ]
 """As RequestTime, or null."""
 
+AnswerSecond = Annotated[
+    int,
+    PlainSerializer(lambda time_ms: format_time(time_ms - time_ms % 1000), return_type=str),
+    WithJsonSchema(_DATE_TIME, mode="serialization"),
+]
+"""Unix milliseconds that are written in whole seconds, rounded down, as the pages of DMS show them."""
+
 AnswerTime = Annotated[
     int,
     PlainSerializer(format_time, return_type=str),

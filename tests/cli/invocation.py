@@ -33,7 +33,8 @@ Run = Callable[..., Outcome]
 def clean_environment(**extra: str) -> dict[str, str]:
     """This process's variables without any setting of MarketHub but those given."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MARKETHUB_")}
-    return clean | extra
+    measuring = os.environ.get("KEPT_COVERAGE_PROCESS_CONFIG")  # what tests/conftest.py took from all others
+    return clean | ({"COVERAGE_PROCESS_CONFIG": measuring} if measuring else {}) | extra
 
 
 def run_process(*arguments: str, cwd: Path, **extra: str) -> subprocess.CompletedProcess[bytes]:

@@ -8,11 +8,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 import pytest
 from pydantic import BaseModel
 
-from markethub.client import answers
+from markethub.client import answers, node_answers
 from markethub.wire import (
     accounts,
     audit,
     backfill,
+    dms,
+    dms_promotion,
+    dms_tasks,
+    dms_verification,
     execution_events,
     executions,
     jobs,
@@ -40,19 +44,25 @@ _ROOMS = (
 )
 MODELS: dict[str, type[BaseModel]] = {
     name: model
-    for room in (*_ROOMS, statistics, subscriptions)
+    for room in (*_ROOMS, statistics, subscriptions, dms, dms_promotion, dms_tasks, dms_verification)
     for name, model in inspect.getmembers(room, inspect.isclass)
     if issubclass(model, BaseModel)
 }
 # Where the names differ; an answer to a backfill has a plan when it was a dry run.
-_OTHER_NAMES = {"QueuedAnswer": "PlannedResponse", "PlanAnswer": "BackfillPlan", "AuditAnswer": "AuditEntry"}
+_OTHER_NAMES = {
+    "QueuedAnswer": "PlannedResponse",
+    "PlanAnswer": "BackfillPlan",
+    "AuditAnswer": "AuditEntry",
+    "SyncAnswer": "SyncAnswer",
+}
 # Their rows are those of the stored tables.
 _FREE = {"RecordPage"}
 
 ANSWERS = {
     name: answer
-    for name, answer in inspect.getmembers(answers, inspect.isclass)
-    if answer.__module__ == answers.__name__ and name not in _FREE
+    for room in (answers, node_answers)
+    for name, answer in inspect.getmembers(room, inspect.isclass)
+    if answer.__module__ == room.__name__ and name not in _FREE
 }
 
 
@@ -65,8 +75,8 @@ def sent_shape(schema: dict[str, Any], definitions: dict[str, Any]) -> Any:  # n
     """Names and JSON types; which values a text may have is the document's business."""
     if "$ref" in schema:
         return sent_shape(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    if "anyOf" in schema:
-        options = [sent_shape(option, definitions) for option in schema["anyOf"]]
+    if choices := schema.get("anyOf", schema.get("oneOf")):
+        options = [sent_shape(option, definitions) for option in choices]
         if schema.get("default", ...) is None:
             options.remove("null")  # left out instead
         return options[0] if len(options) == 1 else one_of(options)

@@ -19,11 +19,15 @@ WITHOUT_A_TOOL = {
     "GET /api/v1/audit",
     "GET /api/v1/executions/{execution_id}/events",
     "GET /api/v1/executions/export",
+    "POST /api/dms/promote",
+    "POST /api/dms/read/batch",
+    "GET /api/dms/read/{symbol}",
 }
 """Routes for programs that watch a hub, the one that describes the tools, and who changed what: that is for
 the people who run the hub, under a scope that no model should have. A stream of events, or a file of the
 whole history, is no answer that a tool can give; datahub_get_execution, datahub_list_logs and
-datahub_list_job_executions tell the same."""
+datahub_list_job_executions tell the same. Which node is the master is for people to decide. Bars of many
+symbols in one piece are for backtests; datahub_klines reads the same bars, page by page."""
 
 
 def keys_of(value: object) -> set[str]:
@@ -89,7 +93,7 @@ async def test_function_calling_and_mcp_describe_the_same(served: ServedHub, ove
         )
         assert f"Scope `{TOOLS[tool.name].scope}`." in (tool.description or "")
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint == (TOOLS[tool.name].scope != "write:backfill")
+        assert tool.annotations.read_only_hint == (not TOOLS[tool.name].scope.startswith("write:"))
         assert tool.annotations.destructive_hint == (
             tool.name in ("datahub_cancel_execution", "datahub_set_subscriptions")
         )

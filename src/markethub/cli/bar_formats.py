@@ -35,27 +35,27 @@ def format_of_file(path: Path) -> BarFormat:
     return BarFormat(ending)
 
 
-def encode_bars(bars: pa.Table, name: BarFormat) -> bytes:
+def encode_bars(bars: pa.Table, name: BarFormat, *, time_column: str = "open_time") -> bytes:
     """Bars as one document of a program's format; no rows give a document without rows.
 
     CSV has a header line, JSON is an array of objects; times are ``2026-01-01T00:00:00Z``, floats the
     shortest text that reads back to the same number. Arrow is the IPC stream format; Parquet uses zstd.
     """
     encoders: dict[BarFormat, Callable[[pa.Table], bytes]] = {
-        BarFormat.CSV: lambda table: _text_frame(table).write_csv().encode(),
-        BarFormat.JSON: lambda table: _text_frame(table).write_json().encode() + b"\n",
+        BarFormat.CSV: lambda table: _text_frame(table, time_column).write_csv().encode(),
+        BarFormat.JSON: lambda table: _text_frame(table, time_column).write_json().encode() + b"\n",
         BarFormat.ARROW: _encode_arrow,
         BarFormat.PARQUET: _encode_parquet,
     }
     return encoders[name](bars)
 
 
-def _text_frame(bars: pa.Table) -> pl.DataFrame:
+def _text_frame(bars: pa.Table, time_column: str) -> pl.DataFrame:
     frame = pl.from_arrow(bars)
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(f"a table became {type(frame).__name__}")
     # Bars open on whole seconds on every grid.
-    return frame.with_columns(pl.col("open_time").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return frame.with_columns(pl.col(time_column).dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def _encode_arrow(bars: pa.Table) -> bytes:

@@ -19,11 +19,16 @@ from markethub.cli.commands import (
     limits,
     logs,
     mcp,
+    nodes,
+    promote,
+    read,
     records,
     reload,
     sandbox,
     serve,
     subscriptions,
+    sync,
+    tasks,
     token,
 )
 from markethub.cli.output import safe_text
@@ -58,13 +63,19 @@ def build_app() -> typer.Typer:
     app.callback()(_show_version)
     app.command("serve")(serve.serve)
     app.command("reload")(reload.reload)
+    app.command("nodes")(nodes.nodes)
+    app.add_typer(sync.app, name="sync")
+    app.command("verify")(nodes.verify)
+    app.command("promote")(promote.promote)
     app.command("sandbox")(sandbox.sandbox)
     app.command("demo")(demo.demo)
     app.add_typer(backfill.app, name="backfill")
     app.add_typer(klines.app, name="klines")
+    app.command("read")(read.read)
     app.command("records")(records.records)
     app.add_typer(subscriptions.app, name="subscriptions")
     app.add_typer(jobs.app, name="jobs")
+    app.add_typer(tasks.app, name="tasks")
     app.add_typer(executions.app, name="executions")
     app.command("logs")(logs.logs)
     app.command("limits")(limits.limits)

@@ -28,6 +28,7 @@ from markethub.client.failures import Attempts, error_of, unreachable
 from markethub.client.following import AsyncFollowing
 from markethub.client.frames import TableForm, convert_table
 from markethub.client.jobs import AsyncJobs
+from markethub.client.nodes import AsyncNodes
 from markethub.client.records import AsyncRecordReader
 from markethub.client.subscriptions import AsyncSubscriptions
 from markethub.domain.errors import MarketHubError
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class AsyncDataHub(AsyncBackfills, AsyncJobs, AsyncSubscriptions, AsyncAudit, AsyncFollowing, AsyncExports):
+class AsyncDataHub(
+    AsyncBackfills, AsyncJobs, AsyncSubscriptions, AsyncAudit, AsyncFollowing, AsyncExports, AsyncNodes
+):
     """The asyncio twin of DataHub: the same calls, answers and errors.
 
     It belongs to the event loop of its first call; close it there.
@@ -178,9 +181,10 @@ class AsyncDataHub(AsyncBackfills, AsyncJobs, AsyncSubscriptions, AsyncAudit, As
         *,
         query: Mapping[str, str | list[str]] | None = None,
         body: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
     ) -> dict[str, Any]:
         """As DataHub.request."""
-        return await self._send(calls.request(method, path, query, body))
+        return await self._send(calls.request(method, path, query, body, timeout_s))
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""

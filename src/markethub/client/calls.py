@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -35,7 +36,7 @@ from markethub.domain.times import format_time, to_ms
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ARROW = "application/vnd.apache.arrow.stream"
+ARROW = "application/vnd.apache.arrow.stream"
 
 Answer = TypeVar("Answer")
 Mode = Literal["missing", "all", "failed"]
@@ -47,7 +48,8 @@ Moment = str | datetime
 class Call(Generic[Answer]):
     """One request and the reader of its successful answer; only a ``safe`` one may be sent again.
 
-    That is one which reads, or which the hub would know again by its key.
+    That is one which reads, or which the hub would know again by its key. ``silence_s`` is how long the hub
+    may be silent where that is not the client's usual time; such a one is sent once.
     """
 
     method: str
@@ -58,9 +60,12 @@ class Call(Generic[Answer]):
     accept: str = "application/json"
     request_key: str | None = None
     changes: bool = True
+    silence_s: float | None = None
 
     @property
     def safe(self) -> bool:
+        if self.silence_s is not None:
+            return False
         return self.method == "GET" or self.request_key is not None or not self.changes
 
     @property
@@ -92,10 +97,10 @@ def queue_backfill(
     **fields: Moment | int | None,
 ) -> Call[QueuedAnswer]:
     """Queue a backfill of ``what``, as its path spells it; what is None is left out."""
-    body = _given(
-        **{name: _listed(values, name) for name, values in lists.items()},
+    body = given(
+        **{name: listed(values, name) for name, values in lists.items()},
         **{
-            name: _write_time(value) if isinstance(value, datetime) else value
+            name: write_time(value) if isinstance(value, datetime) else value
             for name, value in fields.items()
         },
         **extras.fields,
@@ -104,7 +109,7 @@ def queue_backfill(
     return Call(
         "POST",
         f"/api/v1/backfill/{what}",
-        _read_json,
+        read_json,
         body=body,
         request_key=extras.request_key,
         changes=not extras.fields["dry_run"],
@@ -133,14 +138,14 @@ def list_jobs(
     order_by: str | None,
     order_desc: bool | None,
 ) -> Call[JobPage]:
-    query = _given(
+    query = given(
         search=search, limit=limit, offset=offset, order_by=order_by, order_desc=_write_bool(order_desc)
     )
-    return Call("GET", "/api/v1/jobs", _read_json, query=query)
+    return Call("GET", "/api/v1/jobs", read_json, query=query)
 
 
 def get_job(job_id: str | int) -> Call[JobAnswer]:
-    return Call("GET", _job_path(job_id), _read_json)
+    return Call("GET", _job_path(job_id), read_json)
 
 
 def list_executions(
@@ -154,24 +159,24 @@ def list_executions(
     before: Moment | None,
     after: Moment | None,
 ) -> Call[ExecutionPage]:
-    query = _given(
+    query = given(
         search=search,
         limit=limit,
         offset=offset,
         order_by=order_by,
         order_desc=_write_bool(order_desc),
-        before=_write_time(before),
-        after=_write_time(after),
+        before=write_time(before),
+        after=write_time(after),
     )
     path = "/api/v1/jobs/executions" if job_id is None else f"{_job_path(job_id)}/executions"
-    return Call("GET", path, _read_json, query=query)
+    return Call("GET", path, read_json, query=query)
 
 
 def get_job_statistics(
     job_id: str | int, *, since: Moment | None, until: Moment | None
 ) -> Call[JobStatisticsAnswer]:
-    query = _given(since=_write_time(since), until=_write_time(until))
-    return Call("GET", f"{_job_path(job_id)}/statistics", _read_json, query=query)
+    query = given(since=write_time(since), until=write_time(until))
+    return Call("GET", f"{_job_path(job_id)}/statistics", read_json, query=query)
 
 
 def export_executions(
@@ -183,11 +188,11 @@ def export_executions(
     after: Moment | None,
 ) -> Call[None]:
     """Its answer is read as it comes, by who asked."""
-    query = _given(
+    query = given(
         job_id=None if job_id is None else str(job_id),
         search=search,
-        before=_write_time(before),
-        after=_write_time(after),
+        before=write_time(before),
+        after=write_time(after),
         format=format_name,
     )
     return Call("GET", "/api/v1/executions/export", lambda _response: None, query=query, accept="*/*")
@@ -204,17 +209,17 @@ def list_logs(
     after: Moment | None,
     order_desc: bool | None,
 ) -> Call[LogPage]:
-    query = _given(
+    query = given(
         job_id=job_id,
         level=level,
         search=search,
         limit=limit,
         offset=offset,
-        before=_write_time(before),
-        after=_write_time(after),
+        before=write_time(before),
+        after=write_time(after),
         order_desc=_write_bool(order_desc),
     )
-    return Call("GET", "/api/v1/logs", _read_json, query=query)
+    return Call("GET", "/api/v1/logs", read_json, query=query)
 
 
 def list_audit(
@@ -227,16 +232,16 @@ def list_audit(
     after: Moment | None,
     order_desc: bool | None,
 ) -> Call[AuditPage]:
-    query = _given(
+    query = given(
         token=token,
         action=action,
         limit=limit,
         offset=offset,
-        before=_write_time(before),
-        after=_write_time(after),
+        before=write_time(before),
+        after=write_time(after),
         order_desc=_write_bool(order_desc),
     )
-    return Call("GET", "/api/v1/audit", _read_json, query=query)
+    return Call("GET", "/api/v1/audit", read_json, query=query)
 
 
 def get_execution(
@@ -246,54 +251,56 @@ def get_execution(
     limit: int | None = None,
     offset: int | None = None,
 ) -> Call[ExecutionDetailAnswer]:
-    query = _given(status=chunk_status, limit=limit, offset=offset)
-    return Call("GET", _execution_path(execution_id), _read_json, query=query)
+    query = given(status=chunk_status, limit=limit, offset=offset)
+    return Call("GET", _execution_path(execution_id), read_json, query=query)
 
 
 def retry_execution(execution_id: str | int) -> Call[QueuedAnswer]:
-    return Call("POST", f"{_execution_path(execution_id)}/retry", _read_json)
+    return Call("POST", f"{_execution_path(execution_id)}/retry", read_json)
 
 
 def cancel_execution(execution_id: str | int) -> Call[ExecutionAnswer]:
-    return Call("POST", f"{_execution_path(execution_id)}/cancel", _read_json)
+    return Call("POST", f"{_execution_path(execution_id)}/cancel", read_json)
 
 
 def read_klines(
     symbol: str, interval: str, *, start: Moment | None, end: Moment | None, limit: int | None
 ) -> "Call[pa.Table]":
-    query = _given(
-        symbol=symbol, interval=interval, start=_write_time(start), end=_write_time(end), limit=limit
-    )
-    return Call("GET", "/api/v1/klines", _read_table, query={**query, "format": "arrow"}, accept=_ARROW)
+    query = given(symbol=symbol, interval=interval, start=write_time(start), end=write_time(end), limit=limit)
+    return Call("GET", "/api/v1/klines", read_table, query={**query, "format": "arrow"}, accept=ARROW)
 
 
 def list_series() -> Call[SeriesPage]:
-    return Call("GET", "/api/v1/series", _read_json)
+    return Call("GET", "/api/v1/series", read_json)
 
 
 def find_holes(symbol: str, interval: str, *, start: Moment | None, end: Moment | None) -> Call[HolePage]:
-    query = _given(symbol=symbol, interval=interval, start=_write_time(start), end=_write_time(end))
-    return Call("GET", "/api/v1/klines/holes", _read_json, query=query)
+    query = given(symbol=symbol, interval=interval, start=write_time(start), end=write_time(end))
+    return Call("GET", "/api/v1/klines/holes", read_json, query=query)
 
 
 def read_records(table: str, filters: Mapping[str, object]) -> "Call[pa.Table]":
     query = {**_write_filters(filters), "format": "arrow"}
-    return Call("GET", f"/api/v1/{table}", _read_table, query=query, accept=_ARROW)
+    return Call("GET", f"/api/v1/{table}", read_table, query=query, accept=ARROW)
 
 
 def page_records(table: str, filters: Mapping[str, object]) -> Call[RecordPage]:
     query = {**_write_filters(filters), "format": "json"}
-    return Call("GET", f"/api/v1/{table}", _read_json, query=query)
+    return Call("GET", f"/api/v1/{table}", read_json, query=query)
 
 
 def list_accounts() -> Call[AccountPage]:
-    return Call("GET", "/api/v1/accounts", _read_json)
+    return Call("GET", "/api/v1/accounts", read_json)
 
 
 def request(
-    method: str, path: str, query: Mapping[str, str | list[str]] | None, body: Mapping[str, Any] | None
+    method: str,
+    path: str,
+    query: Mapping[str, str | list[str]] | None,
+    body: Mapping[str, Any] | None,
+    timeout_s: float | None,
 ) -> Call[dict[str, Any]]:
-    return Call(method, path, _read_json, query=query or {}, body=body)
+    return Call(method, path, _read_either, query=query or {}, body=body, silence_s=timeout_s)
 
 
 def list_subscriptions(
@@ -305,7 +312,7 @@ def list_subscriptions(
     order_by: str | None,
     order_desc: bool | None,
 ) -> Call[SubscriptionPage]:
-    query = _given(
+    query = given(
         exchange=exchange,
         search=search,
         limit=limit,
@@ -313,19 +320,19 @@ def list_subscriptions(
         order_by=order_by,
         order_desc=_write_bool(order_desc),
     )
-    return Call("GET", "/api/v1/subscriptions", _read_json, query=query)
+    return Call("GET", "/api/v1/subscriptions", read_json, query=query)
 
 
 def set_subscriptions(
     exchange: str, *, symbols: Sequence[str] | None, rule: Mapping[str, Any] | None
 ) -> Call[SubscriptionUpdateAnswer]:
-    body = _given(symbols=_listed(symbols, "symbols"), rule=None if rule is None else dict(rule))
+    body = given(symbols=listed(symbols, "symbols"), rule=None if rule is None else dict(rule))
     path = f"/api/v1/subscriptions/{quote(exchange, safe='')}"
-    return Call("PUT", path, _read_json, body=body)
+    return Call("PUT", path, read_json, body=body)
 
 
 def list_limits() -> Call[LimitPage]:
-    return Call("GET", "/api/v1/limits", _read_json)
+    return Call("GET", "/api/v1/limits", read_json)
 
 
 def _write_filters(filters: Mapping[str, object]) -> dict[str, Any]:
@@ -337,7 +344,7 @@ def _write_filter(value: object) -> object:
         case bool():
             return _write_bool(value)
         case datetime():
-            return _write_time(value)
+            return write_time(value)
         case str() | int():
             return value
         case Sequence():
@@ -353,18 +360,20 @@ def _execution_path(execution_id: str | int) -> str:
     return f"/api/v1/executions/{quote(str(execution_id), safe='')}"
 
 
-def _given(**values: object) -> dict[str, Any]:
+def given(**values: object) -> dict[str, Any]:
+    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _listed(values: Sequence[str] | None, name: str) -> list[str] | None:
+def listed(values: Sequence[str] | None, name: str) -> list[str] | None:
+    """Return a list of its own; InputError for a string, which would be taken letter by letter."""
     if isinstance(values, str):
-        # A string is a sequence of strings too, and "BTC" would be asked for letter by letter.
         raise InputError(f"{name} takes a list of strings, not the string {values!r}")
     return None if values is None else list(values)
 
 
-def _write_time(moment: Moment | None) -> str | None:
+def write_time(moment: Moment | None) -> str | None:
+    """Return a datetime as ISO 8601, and text as it is."""
     return format_time(to_ms(moment)) if isinstance(moment, datetime) else moment
 
 
@@ -372,17 +381,33 @@ def _write_bool(value: bool | None) -> str | None:
     return None if value is None else str(value).lower()
 
 
-def _read_json(response: httpx2.Response) -> Any:  # noqa: ANN401  (each call names its shape)
+def read_json(response: httpx2.Response) -> Any:  # noqa: ANN401  (each call names its shape)
+    """Return the JSON object that the hub answers with; UnavailableError where it is none."""
+    return _parse(response, dict)
+
+
+def _parse(response: httpx2.Response, shape: type | UnionType) -> Any:  # noqa: ANN401
     try:
         found = orjson.loads(response.content)
     except orjson.JSONDecodeError as error:
         raise not_a_hub(response) from error
-    if not isinstance(found, dict):
+    if not isinstance(found, shape):
         raise not_a_hub(response)
     return found
 
 
-def _read_table(response: httpx2.Response) -> "pa.Table":
+def _read_either(response: httpx2.Response) -> dict[str, Any]:
+    found = _parse(response, dict | list)
+    return {"data": found} if isinstance(found, list) else found
+
+
+def read_list(response: httpx2.Response) -> Any:  # noqa: ANN401  (each call names its shape)
+    """As ``read_json``, of a JSON array."""
+    return _parse(response, list)
+
+
+def read_table(response: httpx2.Response) -> "pa.Table":
+    """Return the table of an Arrow stream; UnavailableError where it is none."""
     import pyarrow as pa  # noqa: PLC0415  (heavy; only who reads bars pays)
 
     try:

@@ -1,6 +1,7 @@
 """What both transports are set up with."""
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -10,6 +11,7 @@ import httpx2
 
 from markethub.client.calls import Call
 from markethub.client.discovery import Endpoint
+from markethub.domain.errors import UnavailableError
 
 _CONNECT_TIMEOUT_S = 5.0
 
@@ -26,8 +28,7 @@ def connection_options(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
         "headers": headers,
         "timeout": httpx2.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
         "follow_redirects": False,
-        # Plain HTTP has no certificates, and loading the authorities would cost a tenth of a second.
-        "verify": not endpoint.url.startswith("http://"),
+        "verify": _trust(endpoint),
         # A proxy of the environment cannot reach this machine's own loopback.
         "trust_env": not _is_loopback(endpoint.url),
     }
@@ -35,13 +36,40 @@ def connection_options(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
 
 def request_options(endpoint: Endpoint, call: Call[Any]) -> Mapping[str, Any]:
     """Return the keyword arguments of one request."""
-    return {
+    options: dict[str, Any] = {
         "method": call.method,
         "url": endpoint.url + call.path,
         "params": dict(call.query),
         "json": call.body,
         "headers": call.headers,
     }
+    if call.silence_s is not None:
+        options["timeout"] = httpx2.Timeout(call.silence_s, connect=_CONNECT_TIMEOUT_S)
+    return options
+
+
+def pin_certificate(certificate: str) -> ssl.SSLContext:
+    """Trust the server that shows exactly this certificate (PEM), whatever name stands in it.
+
+    UnavailableError if it is none.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Who knows the very certificate needs no name in it: a hub is called 127.0.0.1 here, and its own name
+    # elsewhere.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(cadata=certificate)
+    except ssl.SSLError as error:
+        raise UnavailableError("server.json holds no certificate: start the server again") from error
+    return context
+
+
+def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    if endpoint.certificate is not None:
+        return pin_certificate(endpoint.certificate)
+    # Plain HTTP has no certificates, and loading the authorities would cost a tenth of a second.
+    return not endpoint.url.startswith("http://")
 
 
 def _is_loopback(url: str) -> bool:

@@ -29,6 +29,7 @@ from markethub.client.failures import Attempts, error_of, unreachable
 from markethub.client.following import Following
 from markethub.client.frames import TableForm, convert_table
 from markethub.client.jobs import Jobs
+from markethub.client.nodes import Nodes
 from markethub.client.records import RecordReader
 from markethub.client.subscriptions import Subscriptions
 from markethub.domain.errors import MarketHubError
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class DataHub(Backfills, Jobs, Subscriptions, Audit, Following, Exports):
+class DataHub(Backfills, Jobs, Subscriptions, Audit, Following, Exports, Nodes):
     """Talks to one MarketHub server; may be shared by threads.
 
     Without ``url`` and ``token`` it looks in ``MARKETHUB_URL`` and ``MARKETHUB_TOKEN``, then for a server on
@@ -194,12 +195,14 @@ class DataHub(Backfills, Jobs, Subscriptions, Audit, Following, Exports):
         *,
         query: Mapping[str, str | list[str]] | None = None,
         body: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
     ) -> dict[str, Any]:
         """Send a request that has no method of its own here, such as ``"GET", "/api/v1/tools"``.
 
-        Returns the JSON object of the answer.
+        Returns the JSON object of the answer; an array as its ``data``, as most lists of the hub come.
+        One with a ``timeout_s`` of its own is sent once.
         """
-        return self._send(calls.request(method, path, query, body))
+        return self._send(calls.request(method, path, query, body, timeout_s))
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -15,10 +15,15 @@ _TOKEN_FILE = "admin.token"  # noqa: S105  (a file's name)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A hub's address without a trailing slash, and the token for it (None: send none)."""
+    """A hub's address without a trailing slash, and the token for it (None: send none).
+
+    ``certificate`` (PEM) is the one that a server of this machine says it shows; None where certificates
+    are to be judged by their authorities.
+    """
 
     url: str
     token: str | None = field(repr=False)
+    certificate: str | None = field(default=None, repr=False)
 
 
 def find_endpoint(url: str | None = None, token: str | None = None) -> Endpoint:
@@ -26,12 +31,13 @@ def find_endpoint(url: str | None = None, token: str | None = None) -> Endpoint:
 
     The environment has ``MARKETHUB_URL`` and ``MARKETHUB_TOKEN``. A running server leaves its address in
     ``server.json`` of the data folder (``MARKETHUB_DATA_DIR``, or the user's own) and its first token in
-    ``admin.token``. That token is for that server only, never for an address that was given and differs.
+    ``admin.token``. That token is for that server only, never for an address that was given and differs. One
+    that serves HTTPS leaves its certificate there too.
     UnavailableError when no hub is to be found.
     """
     token = token or os.environ.get("MARKETHUB_TOKEN")
     folder = _data_folder()
-    local_url = _read_local_url(folder)
+    local_url, certificate = _read_registry(folder)
     url = url or os.environ.get("MARKETHUB_URL") or local_url
     if url is None:
         raise UnavailableError(
@@ -41,9 +47,9 @@ def find_endpoint(url: str | None = None, token: str | None = None) -> Endpoint:
     url = url.rstrip("/")
     if not url.startswith(("http://", "https://")):
         raise InputError(f"url {url[:80]!r} does not start with http:// or https://")
-    if token is None and url == local_url:
-        token = _read_local_token(folder)
-    return Endpoint(url, token)
+    if url != local_url:
+        return Endpoint(url, token)
+    return Endpoint(url, token or _read_local_token(folder), certificate)
 
 
 def _data_folder() -> Path:
@@ -51,12 +57,12 @@ def _data_folder() -> Path:
     return Path(named) if named else user_data_path("markethub")
 
 
-def _read_local_url(folder: Path) -> str | None:
+def _read_registry(folder: Path) -> tuple[str | None, str | None]:
     registry = folder / _REGISTRY_FILE
     try:
         content = registry.read_bytes()
     except FileNotFoundError:
-        return None
+        return None, None
     except OSError as error:
         raise UnavailableError(f"cannot read {registry}: {error.strerror}") from error
     try:
@@ -64,8 +70,10 @@ def _read_local_url(folder: Path) -> str | None:
     except orjson.JSONDecodeError as error:
         raise UnavailableError(f"{registry} is not JSON: remove it, and start the server again") from error
     match found:
+        case {"url": str(url), "certificate": str(certificate)}:
+            return url.rstrip("/"), certificate
         case {"url": str(url)}:
-            return url.rstrip("/")
+            return url.rstrip("/"), None
     raise UnavailableError(f"{registry} names no url: remove it, and start the server again")
 
 

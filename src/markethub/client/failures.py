@@ -28,6 +28,10 @@ _BY_CODE: dict[str, type[MarketHubError]] = {
     )
 }
 
+_CODES_BY_STATUS = {error.status: code for code, error in _BY_CODE.items()} | {
+    RateLimitedError.status: RateLimitedError.code
+}
+
 _FIRST_DELAY_S = 0.1
 _DELAY_GROWTH = 4.0
 _MOST_RETRIES = 3
@@ -40,8 +44,9 @@ _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 def error_of(response: httpx2.Response) -> MarketHubError:
     """Return the error that a refused request's envelope carries.
 
-    Codes without a class of their own become InputError below status 500, MarketHubError above. An answer
-    without an envelope comes from something between us and the hub, or from something else altogether.
+    Codes without a class of their own become InputError below status 500, MarketHubError above. Refusals
+    under `/api/dms` have no code: there the status says it. An answer without an envelope comes from
+    something between us and the hub, or from something else altogether.
     """
     envelope = _read_envelope(response)
     if envelope is None:
@@ -97,6 +102,8 @@ def _read_envelope(response: httpx2.Response) -> tuple[str, str] | None:
     match found:
         case {"error": {"code": str(code), "message": str(message)}}:
             return code, message
+        case {"detail": str(detail)} if response.request.url.path.startswith("/api/dms"):
+            return _CODES_BY_STATUS.get(response.status_code, ""), detail
     return None
 
 

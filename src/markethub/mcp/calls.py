@@ -6,16 +6,38 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from markethub.domain.errors import InputError
+from markethub.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    MarketHubError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from markethub.mcp.answer_size import BYTES_PER_TOKEN, fit_rows, measure, shorten
 from markethub.mcp.cursors import Cursor, identify_call
 from markethub.mcp.schemas import CURSOR, describe_parameters
-from markethub.mcp.tools import Shape, Tool
+from markethub.mcp.tool import Shape, Tool
 from markethub.wire.errors import ErrorBody, ErrorEnvelope
 from markethub.wire.pagination import Pagination
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _FRAME_BYTES = 500  # summary, cursor and pagination
+
+# Under /api/dms a wrong request is 400, and errors tell no codes of their own.
+_CODES = {400: InputError.code, 413: "PAYLOAD_TOO_LARGE"} | {
+    error.status: error.code
+    for error in (
+        UnauthorizedError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        RateLimitedError,
+        UnavailableError,
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +48,7 @@ class Question:
     path: str
     query: Mapping[str, str | list[str]] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    is_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,16 @@ def refuse(status: int, code: str, message: str) -> Reply:
     """An error in the API's one shape."""
     text = message.encode("utf-8", "replace").decode()  # it may quote a caller
     return Reply(status, ErrorEnvelope(error=ErrorBody(code=code, message=text)).model_dump())
+
+
+def read_reply(status: int, found: Any) -> Reply:  # noqa: ANN401  (JSON)
+    """The API's answer as all tools have it: a bare list as ``data``, an error without a code with one."""
+    match found:
+        case list():
+            return Reply(status, {"data": found})
+        case {"detail": str(detail)} if status >= 400:
+            return refuse(status, _CODES.get(status, MarketHubError.code), detail)
+    return Reply(status, found)
 
 
 def _check_names(tool: Tool, arguments: Mapping[str, Any]) -> None:
@@ -168,11 +201,12 @@ def _build_question(tool: Tool, wanted: Mapping[str, Any]) -> Question:
     for name in places:
         path = path.replace(f"{{{name}}}", _spell_place(name, wanted[name]))
     rest = {name: value for name, value in wanted.items() if name not in places}
-    if tool.method == "GET":
-        return Question(tool.method, path, {name: _spell(name, value) for name, value in rest.items()})
+    if tool.method == "GET" or tool.in_query:
+        query = {name: _spell(name, value) for name, value in rest.items()}
+        return Question(tool.method, path, query, is_slow=tool.is_slow)
     # A POST that takes everything from its path has no body.
-    has_body = tool.method == "PUT" or not places
-    return Question(tool.method, path, body=rest if has_body else None)
+    has_body = tool.method == "PUT" or not places or bool(rest)
+    return Question(tool.method, path, body=rest if has_body else None, is_slow=tool.is_slow)
 
 
 def _spell_place(name: str, value: object) -> str:

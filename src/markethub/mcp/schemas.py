@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from markethub.mcp.tools import Shape, Tool
+from markethub.mcp.tool import Shape, Tool
 from markethub.wire.tools import FunctionDescription, FunctionTool
 
 CURSOR = "cursor"

@@ -14,7 +14,8 @@ from starlette.requests import Request
 
 from markethub.mcp.calls import Question, Reply, call_tool
 from markethub.mcp.schemas import describe_parameters, describe_tool
-from markethub.mcp.tools import TOOLS, Tool
+from markethub.mcp.tool import Tool
+from markethub.mcp.tools import TOOLS
 
 AskFor = Callable[[Question, Request | None], Awaitable[Reply]]
 """Puts a question to the API in the name of whoever sent the HTTP request; over stdio there is none."""
@@ -23,6 +24,7 @@ _INSTRUCTIONS = """\
 MarketHub keeps a trading team's market and account data. Read with datahub_series, datahub_klines and the
 other reading tools; fetch what is missing with the datahub_backfill tools, which answer at once with a trace
 id; follow it with datahub_get_execution and datahub_list_logs. Times are UTC, ISO 8601; ranges are half-open.
+datahub_list_nodes tells how the replicas are.
 Symbols are BASE_QUOTE.EXCHANGE such as BTC_USDT.BNC. Where an answer has a next_cursor, repeat the call with
 it as cursor to get what follows.
 """

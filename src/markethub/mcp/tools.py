@@ -1,13 +1,13 @@
-"""Which tools there are: each is one route, with the model of its request as its parameters."""
+"""Which tools there are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from markethub.mcp.node_tools import NODE_TOOLS
+from markethub.mcp.tool import NoParameters, Shape, Tool
 from markethub.wire.backfill import (
     BalanceBackfillRequest,
     KlineBackfillRequest,
@@ -39,50 +39,6 @@ MOST_ROWS = 1000
 
 _JobId = Annotated[Text, Field(description="a job's name or numeric id")]
 _ExecutionId = Annotated[Text, Field(description="an execution's id or trace id")]
-
-
-class Shape(StrEnum):
-    """What an answer looks like, and so how one that is too long is cut.
-
-    ``ONE`` object; a ``PAGE`` of a list that the API cuts by offset and limit; a whole ``LIST``; ``BARS`` by
-    open time.
-    """
-
-    ONE = "one"
-    PAGE = "page"
-    LIST = "list"
-    BARS = "bars"
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """One tool. Its arguments are the fields of ``model``, less ``hidden``, and those that ``path`` names.
-
-    The route behind ``path`` checks arguments and scope; ``scope`` only tells which one it needs.
-    """
-
-    name: str
-    words: str
-    model: type[RequestModel]
-    scope: str
-    path: str
-    shape: Shape
-    method: Literal["GET", "POST", "PUT"] = "GET"
-    most_rows: int | None = None
-    hidden: frozenset[str] = frozenset()
-    is_destructive: bool = False
-
-    @property
-    def reads_only(self) -> bool:
-        return self.method == "GET"
-
-    @property
-    def title(self) -> str:
-        return self.name.removeprefix("datahub_").replace("_", " ").capitalize()
-
-
-class NoParameters(RequestModel):
-    """Takes no parameters."""
 
 
 class JobChoice(RequestModel):
@@ -301,6 +257,6 @@ _READS = (
 )
 
 TOOLS: Mapping[str, Tool] = MappingProxyType(
-    {tool.name: tool for tool in (*_BACKFILLS, *_WORK, *_SUBSCRIPTIONS, *_READS)}
+    {tool.name: tool for tool in (*_BACKFILLS, *_WORK, *_SUBSCRIPTIONS, *_READS, *NODE_TOOLS)}
 )
 """Every tool by its name, which is that of the client's method after ``datahub_``."""

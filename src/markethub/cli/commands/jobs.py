@@ -8,6 +8,7 @@ the API only reads.
 
 import asyncio
 import typing
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -19,6 +20,8 @@ from markethub.cli.durations import format_duration
 from markethub.cli.options import AsJson, ConfigFile, DataDir, HubUrl, check_time
 from markethub.cli.output import Cell, note, print_json, print_table, say
 from markethub.cli.queued import watch_to_end
+from markethub.domain.errors import ConflictError, ForbiddenError, UnavailableError
+from markethub.domain.node import Role
 from markethub.domain.times import format_time
 
 if typing.TYPE_CHECKING:
@@ -112,9 +115,11 @@ def run_job(
 ) -> None:
     """Run a job once, now, whatever its schedule says; a running hub begins within a second.
 
-    Refused while as many of its executions as its max_instances have not ended.
+    Refused while as many of its executions as its max_instances have not ended, and on a slave or a master
+    that was replaced, where nothing would work on it.
     """
     settings = read_settings(config, data_dir)
+    _refuse_without_engine(settings, config, data_dir)
     if wait:
         with connect(None, config, data_dir) as hub:
             hub.get_job(job_id)  # nobody to watch: then nothing is queued either
@@ -143,6 +148,27 @@ def resume_job(*, job_id: JobId, config: ConfigFile = None, data_dir: DataDir = 
         say(f"job {job.name} is not paused, but disabled in the configuration")
     else:
         say(f"job {job.name} is due next at {format_time(job.next_run_ms)}")
+
+
+def _refuse_without_engine(settings: "Settings", config: Path | None, data_dir: Path | None) -> None:
+    """ForbiddenError on a slave, ConflictError on a master that was replaced."""
+    if settings.master is None and not settings.slaves:
+        return
+    role, is_fenced = settings.node.role, False
+    try:
+        # Only the running hub knows of a promotion: of its own, or of another node.
+        with connect(None, config, data_dir) as hub:
+            status = hub.get_node_status()
+        role, is_fenced = Role(status["role"]), status["fenced"]
+    except UnavailableError:
+        pass  # what the configuration says is all there is
+    if role is Role.SLAVE:
+        where = "" if settings.master is None else f" at {settings.master.address.url}"
+        raise ForbiddenError(f"this node is a slave: it runs no jobs; run the job on the master{where}")
+    if is_fenced:
+        raise ConflictError(
+            "this master was replaced: it runs no jobs; run the job on the one that replaced it"
+        )
 
 
 async def _run(settings: "Settings", job_id: str) -> "QueuedAnswer":

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from markethub.cli.bar_output import choose_format, write_document
 from markethub.cli.connection import connect, read_settings
 from markethub.cli.options import (
     AsJson,
@@ -20,7 +21,6 @@ from markethub.cli.options import (
     check_symbol,
 )
 from markethub.cli.output import Cell, is_terminal, note, print_json, print_table
-from markethub.domain.errors import InputError, StoreError
 from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series, Symbol
@@ -77,7 +77,7 @@ def read_klines(
 
     if local and url is not None:
         raise typer.BadParameter("--local reads a folder, --url asks a hub: give one of them")
-    chosen = _choose_format(format_name, output)
+    chosen = choose_format(format_name, output)
     for_screen = chosen is BarFormat.TABLE and output is None and is_terminal(sys.stdout)
     asked = _SCREEN_ROWS + 1 if for_screen and limit is None else limit
     series = Series(Symbol.parse(symbol), interval)
@@ -150,25 +150,6 @@ def list_series(
     print_table(columns, rows)
 
 
-def _choose_format(name: str | None, output: Path | None) -> "BarFormat":
-    from markethub.cli.bar_formats import BarFormat, format_of_file
-
-    if name is not None and name not in list(BarFormat):
-        raise typer.BadParameter(f"--format {name!r} is not one of {', '.join(BarFormat)}")
-    if output is None:
-        chosen = BarFormat(name) if name is not None else BarFormat.TABLE
-        if chosen.is_binary and is_terminal(sys.stdout):
-            raise typer.BadParameter(f"{chosen} is binary: name a file with --output, or pipe it")
-        return chosen
-    try:
-        chosen = BarFormat(name) if name is not None else format_of_file(output)
-    except InputError as error:
-        raise typer.BadParameter(str(error)) from error
-    if chosen is BarFormat.TABLE:
-        raise typer.BadParameter("table is for the screen: give --output another --format")
-    return chosen
-
-
 def _read_local(
     data_dir: Path, series: Series, start: str | None, end: str | None, limit: int | None
 ) -> "pa.Table":
@@ -188,15 +169,7 @@ def _write_bars(bars: "pa.Table", chosen: "BarFormat", output: Path | None) -> N
     if chosen is BarFormat.TABLE:
         print_table(SCREEN_COLUMNS, bar_rows(bars))
         return
-    content = encode_bars(bars, chosen)
-    if output is None:
-        typer.get_binary_stream("stdout").write(content)
-        return
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise StoreError(f"cannot write {output}: {error.strerror}") from error
-    note(f"{len(bars)} bars, {len(content)} bytes, in {output}")
+    write_document(encode_bars(bars, chosen), len(bars), output)
 
 
 def bar_rows(bars: "pa.Table") -> list[list[Cell]]:

@@ -13,6 +13,9 @@ if typing.TYPE_CHECKING:
     from markethub.mcp.calls import Question, Reply
 
 
+_LONGEST_S = 86_400.0
+
+
 def mcp(*, url: HubUrl = None, config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Give an AI model on this machine the hub's tools, over stdin and stdout.
 
@@ -37,7 +40,11 @@ async def _serve(url: str | None, answer_tokens: int) -> None:
         async def ask(question: "Question") -> "Reply":
             try:
                 answer = await hub.request(
-                    question.method, question.path, query=question.query, body=question.body
+                    question.method,
+                    question.path,
+                    query=question.query,
+                    body=question.body,
+                    timeout_s=_LONGEST_S if question.is_slow else None,
                 )
             except MarketHubError as error:
                 return refuse(error.status, error.code, str(error))

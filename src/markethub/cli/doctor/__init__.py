@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from markethub.cli.doctor import folder, machine, node, venues
+from markethub.cli.doctor import folder, group, machine, node, venues
 from markethub.cli.doctor.finding import Finding
 from markethub.config import Settings
 
@@ -22,5 +22,6 @@ def _run_checks(settings: Settings, offline: bool) -> Iterator[Finding]:
     server = node.find_server(settings.data_dir)
     yield node.check_store(settings, server)
     yield node.check_hub(server)
+    yield from group.check_group(settings, server)
     if not offline:
         yield from asyncio.run(venues.check_venues(settings))

@@ -17,6 +17,7 @@ from markethub.app import open_store
 from markethub.cli.connection import control_file
 from markethub.cli.doctor.finding import Finding, fail, ok, warn
 from markethub.cli.doctor.folder import FIRST_START
+from markethub.client.connection import pin_certificate
 from markethub.config import Settings
 from markethub.control.faults import translated_errors
 from markethub.control.schema import SCHEMA_REVISION
@@ -33,14 +34,17 @@ class Server:
     url: str
     pid: int
     running: bool
+    certificate: str | None = None
 
 
 def find_server(data_dir: Path) -> Server | None:
     """What ``server.json`` says; None when it is missing or unreadable."""
     try:
         match orjson.loads((data_dir / _REGISTRY_FILE).read_bytes()):
-            case {"url": str(url), "pid": int(pid)}:
-                return Server(url, pid, _is_running(pid))
+            case {"url": str(url), "pid": int(pid), **more}:
+                certificate = more.get("certificate")
+                pinned = certificate if isinstance(certificate, str) else None
+                return Server(url, pid, _is_running(pid), pinned)
     except (OSError, orjson.JSONDecodeError):
         pass
     return None
@@ -122,9 +126,11 @@ def check_hub(server: Server | None) -> Finding:
         advice = "start it again with `markethub serve`: it goes on where it was"
         return warn("hub", f"process {server.pid} is gone without having said goodbye", advice)
     try:
-        answer = httpx2.get(f"{server.url}/healthz", timeout=_TIMEOUT_S, trust_env=False)
+        # Plain HTTP has no certificates, and loading the authorities would take a while.
+        trust = False if server.certificate is None else pin_certificate(server.certificate)
+        answer = httpx2.get(f"{server.url}/healthz", timeout=_TIMEOUT_S, trust_env=False, verify=trust)
         report = orjson.loads(answer.content)
-    except (httpx2.HTTPError, orjson.JSONDecodeError) as error:
+    except (httpx2.HTTPError, orjson.JSONDecodeError, MarketHubError) as error:
         detail = f"{server.url} does not answer: {type(error).__name__}: {error}"
         return fail("hub", detail, f"look at the log of process {server.pid}")
     if answer.status_code != 200:

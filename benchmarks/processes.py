@@ -44,14 +44,20 @@ def running_sandbox(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_hub(data_dir: Path, venue_url: str) -> Iterator[HubAddress]:
-    """A hub on ``data_dir`` whose Binance is at ``venue_url``, for as long as the block lasts."""
+def running_hub(
+    data_dir: Path, venue_url: str, settings: Mapping[str, str] | None = None
+) -> Iterator[HubAddress]:
+    """A hub on ``data_dir`` whose Binance is at ``venue_url``, for as long as the block lasts.
+
+    ``settings`` are further ones, by their environment variables.
+    """
     log = data_dir.with_suffix(".log")
     venue = {
         "MARKETHUB_VENUES__BNC__BASE_URL": venue_url,
         "MARKETHUB_VENUES__BNC__ARCHIVE_URL": venue_url,
         # One token asks more here than anybody should.
         "MARKETHUB_ACCESS__REQUESTS_PER_MINUTE": "0",
+        **(settings or {}),
     }
     with _running(["serve", "--data-dir", str(data_dir), "--port", "0"], log, venue) as process:
         registry = data_dir / "server.json"

@@ -9,8 +9,9 @@ from tools.reference.markdown import Gaps, code, meaning, page, prose, table
 
 _INTRODUCTION = """\
 Every error answer is `{"error": {"code": ..., "message": ...}}`. Programs go by `code`, which is stable;
-`message` is for people and may change. The Python client raises the class of the same code, all of them
-`markethub.domain.errors.MarketHubError`."""
+`message` is for people and may change. Under `/api/dms` it is `{"detail": ...}` with the message: there the
+status tells what happened, and a wrong request is 400 instead of 422. The Python client raises the class of
+the same code or status, all of them `markethub.domain.errors.MarketHubError`."""
 
 _VENUE_WORDS = """\
 Work against an exchange is done in the background, so these are found in an execution's `error`, in its

@@ -11,6 +11,7 @@ from markethub.domain.support import ACCOUNT_KINDS, SUPPORT
 from markethub.domain.symbol import Account
 from markethub.jobs.default_jobs import default_jobs
 from markethub.jobs.job_parameters import HANDLER_WORDS, PARAMETER_WORDS, PARAMETERS
+from markethub.jobs.task_parameters import EXAMPLES
 from tools.reference.markdown import Gaps, code, meaning, page, table
 
 _INTRODUCTION = """\
@@ -31,6 +32,11 @@ Run by `POST /api/v1/backfill/...` and never by a schedule; their names cannot b
 
 _PAIRS = """\
 For `[jobs.NAME]`. Every parameter may be left out."""
+
+
+_TASKS = """\
+Jobs of category `sync` and type `kline` are the tasks of the [DMS API](routes.md). Of stocks there are none
+by default, since it has to be said which; these are examples for the configuration."""
 
 
 def list_handlers() -> list[str]:
@@ -66,6 +72,9 @@ def write_jobs(gaps: Gaps) -> str:
         table(("category", "type", "what it does", "parameters"), _describe_pairs(gaps)),
         "## Parameters",
         table(("parameter", "meaning"), _describe_parameters(gaps)),
+        "## Tasks of stocks",
+        _TASKS,
+        f"```toml\n{EXAMPLES.strip()}\n```",
     )
 
 

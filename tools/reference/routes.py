@@ -12,13 +12,16 @@ from tools.reference.markdown import Gaps, code, meaning, page, prose, table
 
 _INTRODUCTION = """\
 Every route under `/api/v1` takes a token: `Authorization: Bearer mh_<id>_<secret>`, with the
-[scope](scopes.md) that stands with the route. Times are UTC: ISO 8601 in (a time without a zone is read
+[scope](scopes.md) that stands with the route. Those under `/api/dms` take one too, but let in programs on
+the hub's own machine without one, unless the setting `dms.auth` says otherwise; promotion always needs one.
+What nodes of a group ask each other, under `/api/dms/replication`, is not for others and stands not here.
+Times are UTC: ISO 8601 in (a time without a zone is read
 as UTC), a trailing `Z` out. Ranges are half-open, `start <= time < end`. Unknown parameters and fields
 are refused. What each error means and what to do about it: [errors](errors.md). The document for
 programs is at `/openapi.json`, the same for people at `/docs`."""
 
 # The rest come after them, by name.
-_TAGS = ("backfill", "data", "jobs", "executions", "logs", "subscriptions")
+_TAGS = ("backfill", "data", "jobs", "executions", "logs", "subscriptions", "dms")
 
 _SCOPE = re.compile(r"\s*Scope `([a-z:]+)`\.?")
 
@@ -144,7 +147,7 @@ def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_error(response: Mapping[str, Any]) -> bool:
     content = response.get("content", {}).get("application/json", {})
-    return str(content.get("schema", {}).get("$ref", "")).endswith("/ErrorEnvelope")
+    return str(content.get("schema", {}).get("$ref", "")).endswith(("/ErrorEnvelope", "/DetailError"))
 
 
 def _shapes(schemas: Mapping[str, Schema]) -> Iterator[str]:

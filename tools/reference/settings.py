@@ -17,7 +17,8 @@ from tools.reference.markdown import Gaps, code, meaning, page, prose, table
 _INTRODUCTION = """\
 Flags of `markethub serve` win over `MARKETHUB_*` variables, those over `markethub.toml` of the working
 directory or the file given with `--config`. Unknown keys are refused. In variables two underscores lead
-into a table: `MARKETHUB_SERVER__PORT`, `MARKETHUB_VENUES__BNC__BASE_URL`; a list is written as JSON."""
+into a table: `MARKETHUB_SERVER__PORT`, `MARKETHUB_VENUES__BNC__BASE_URL`; a list is written as JSON. A table
+in double brackets is one item of a list, and may stand there any number of times."""
 
 _VENUES = """\
 Below `[venues.CODE]`, all written as text (`connections = "8"`). Which exchange is what:
@@ -25,6 +26,7 @@ Below `[venues.CODE]`, all written as text (`connections = "8"`). Which exchange
 
 _NAME = "NAME"
 _COLUMNS = ("setting", "type", "default", "meaning", "variable")
+_ITEM = "[]"
 
 
 def write_settings(gaps: Gaps) -> str:
@@ -41,32 +43,55 @@ def write_settings(gaps: Gaps) -> str:
 def _describe_section(
     path: str, schema: Schema, definitions: Mapping[str, Schema], gaps: Gaps
 ) -> Iterator[str]:
-    """The section's own settings, then one heading for each section below it."""
+    """The section's own settings, then one heading for each section below it.
+
+    The path of a section that is an item of a list ends with ``[]``; its settings have no variables.
+    """
     rows, below = [], []
     for name, field in schema.get("properties", {}).items():
         own = f"{path}.{name}" if path else name
-        section = _section_of(field, definitions)
+        section, suffix = _section_of(field, definitions)
         if section is not None:
-            below.append((own if section is field or "$ref" in field else f"{own}.{_NAME}", section))
+            below.append((own + suffix, section))
         if section is None or "description" in field:
-            rows.append(_describe_setting(own, name, field, gaps))
-    yield f"## [{path}]" if path else "## At the top of the file"
+            rows.append(_describe_setting(own, name, _told(field, definitions), gaps))
+    yield _head(path)
     if path:
         yield meaning(schema.get("description"), f"section [{path}]", gaps)
-    yield table(_COLUMNS, rows)
+    columns = len(_COLUMNS) - path.endswith(_ITEM)
+    yield table(_COLUMNS[:columns], (row[:columns] for row in rows))
     for own, section in below:
         yield from _describe_section(own, section, definitions, gaps)
 
 
-def _section_of(field: Schema, definitions: Mapping[str, Schema]) -> Schema | None:
-    """The schema of the table that a setting is, or of each of the named tables below it."""
-    reference = field.get("$ref") or next(
-        (option["$ref"] for option in field.get("allOf", ()) if "$ref" in option), None
-    )
-    if reference is None and isinstance(field.get("additionalProperties"), Mapping):
-        reference = field["additionalProperties"].get("$ref")
-    section = definitions.get(str(reference).rpartition("/")[2])
-    return section if section and section.get("properties") else None
+def _head(path: str) -> str:
+    if not path:
+        return "## At the top of the file"
+    name = path.removesuffix(_ITEM)
+    return f"## [[{name}]]" if path.endswith(_ITEM) else f"## [{name}]"
+
+
+def _section_of(field: Schema, definitions: Mapping[str, Schema]) -> tuple[Schema | None, str]:
+    """The schema of the table that a setting is, may be, or has one of below each name or in each item; with
+    what that adds to the setting's path."""
+    tables = [("", field), *(("", option) for key in ("allOf", "anyOf") for option in field.get(key, ()))]
+    tables += [(f".{_NAME}", field.get("additionalProperties")), (_ITEM, field.get("items"))]
+    for suffix, schema in tables:
+        if isinstance(schema, Mapping) and (section := _resolve(schema, definitions)).get("properties"):
+            return section, suffix
+    return None, ""
+
+
+def _resolve(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    return definitions.get(str(schema.get("$ref")).rpartition("/")[2], {})
+
+
+def _told(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """The field itself, or, where it is one of some words, the words."""
+    words = _resolve(field, definitions)
+    if "enum" not in words:
+        return field
+    return {name: value for name, value in field.items() if name != "$ref"} | {"enum": words["enum"]}
 
 
 def _describe_setting(own: str, name: str, field: Schema, gaps: Gaps) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from markethub.mcp.schemas import describe_parameters
-from markethub.mcp.tools import TOOLS, Tool
+from markethub.mcp.tool import Tool
+from markethub.mcp.tools import TOOLS
 from tools.reference.json_types import describe_field, spell_default, spell_type
 from tools.reference.markdown import Gaps, code, meaning, page, prose, table
 

@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 FUZZ_EXAMPLES ?= 300
+FUZZED := tests/schema tests/domain tests/tables tests/venues tests/engine/test_lease_machine.py \
+	tests/stores/test_store_machine.py
 
 .PHONY: help install demo serve test check docs format bench chaos clean
 help:  ## list the targets
@@ -47,8 +49,8 @@ format: install  ## rewrite what ruff can
 bench: $(BENCH_VENV)/.installed  ## ratios against named baselines; minutes
 	@$(BENCH_VENV)/bin/python -m benchmarks
 
-fuzz: install  ## many requests drawn from the OpenAPI document; FUZZ_EXAMPLES for each route
-	@MARKETHUB_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/schema -n auto --dist worksteal --timeout 3600
+fuzz: install  ## many requests and histories drawn at random; FUZZ_EXAMPLES for each route and machine
+	@MARKETHUB_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest $(FUZZED) -n auto --dist worksteal --timeout 3600
 
 chaos: install  ## kill -9 the server again and again; minutes
 	@$(BIN)/python -m pytest -m chaos --timeout 1800 -s

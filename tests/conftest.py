@@ -15,6 +15,7 @@ from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from markethub.control.database import Database, open_database
+from tests.drawn_cases import drawn
 
 # Before anything imports them: their assertions explain themselves only if rewritten.
 pytest.register_assert_rewrite(
@@ -26,7 +27,7 @@ pytest.register_assert_rewrite(
 )
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("markethub", deadline=None)
+settings.register_profile("markethub", deadline=None, max_examples=drawn(50))
 settings.load_profile("markethub")
 
 # Hubs in threads of this process log while commands are tested whose output counts: keep the two apart.
@@ -35,8 +36,22 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 # Hubs that tests open start nothing by themselves: at a full minute the default jobs would ask exchanges.
 os.environ["MARKETHUB_SCHEDULER__ENABLED"] = "false"
 
+# Where coverage tells child processes to measure themselves, and where it is kept from all but some of them.
+_MEASURING = "COVERAGE_PROCESS_CONFIG"
+_KEPT_MEASURING = "KEPT_COVERAGE_PROCESS_CONFIG"
+
 _TEMPLATE = "markethub_template"
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unmeasured_children() -> None:
+    """Measuring takes as long again, who is killed tells nothing, and the rest runs what tests run here.
+
+    Commands that are tested as processes are measured still: tests/cli/invocation.py.
+    """
+    if _MEASURING in os.environ:
+        os.environ[_KEPT_MEASURING] = os.environ.pop(_MEASURING)
 
 
 @pytest.fixture(scope="session")

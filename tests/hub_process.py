@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from markethub import DataHub
 from markethub.domain.errors import UnavailableError
 
-START_S = 60.0
+START_S = 120.0
 
 
 def _clean_environment(extra: dict[str, str]) -> dict[str, str]:
@@ -32,6 +34,22 @@ def start_command(arguments: list[str], log: Path, environment: dict[str, str]) 
         )
 
 
+@contextmanager
+def running_sandbox_process(log: Path) -> Iterator[str]:
+    """The address of a sandbox without limits, in a process of its own."""
+    process = start_command(["sandbox", "--port", "0", "--no-limits"], log, {})
+    try:
+        end_s = time.monotonic() + START_S
+        while "listens on http" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end_s, log.read_text()
+            time.sleep(0.05)
+        yield next(word.rstrip(";") for word in log.read_text().split() if word.startswith("http://"))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 @dataclass
 class HubProcess:
     """A hub that can be started, killed and started again on the same data."""
@@ -39,6 +57,7 @@ class HubProcess:
     data_dir: Path
     sandbox_url: str
     settings: dict[str, str] = field(default_factory=dict)
+    config: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -57,6 +76,7 @@ class HubProcess:
             "MARKETHUB_SCHEDULER__ENABLED": "false",
         }
         arguments = ["serve", "--data-dir", str(self.data_dir), "--port", "0"]
+        arguments += [] if self.config is None else ["--config", str(self.config)]
         self.process = start_command(arguments, self.log, venue | self.settings)
 
     def wait_until_ready(self) -> None:
@@ -79,9 +99,13 @@ class HubProcess:
         self.launch()
         self.wait_until_ready()
 
+    @property
+    def url(self) -> str:
+        """Where it listens; another port after every start."""
+        return str(json.loads((self.data_dir / "server.json").read_bytes())["url"])
+
     def client(self) -> DataHub:
-        url = json.loads((self.data_dir / "server.json").read_bytes())["url"]
-        return DataHub(url, (self.data_dir / "admin.token").read_text())
+        return DataHub(self.url, (self.data_dir / "admin.token").read_text())
 
     def kill(self) -> None:
         assert self.process is not None

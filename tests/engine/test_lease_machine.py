@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
@@ -30,6 +32,7 @@ from markethub.engine.handler import NewExecution
 from markethub.engine.moves import Ending
 from markethub.engine.settings import EngineSettings
 from markethub.engine.settlement import ChunkEnd, End, PlanEnd, Settler
+from tests.drawn_cases import drawn
 
 LEASE_MS = 1_000
 SETTINGS = EngineSettings(max_attempts=3, max_crashes=3, backoff_base_s=1.0, worker_id="w")
@@ -37,6 +40,9 @@ SETTINGS = EngineSettings(max_attempts=3, max_crashes=3, backoff_base_s=1.0, wor
 
 class Leases(RuleBasedStateMachine):
     """Drives the control database as workers do; a lease may be used long after it was lost."""
+
+    template: Path
+    """An empty database with one job, copied by every run."""
 
     plans = Bundle("plans")
     leases = Bundle("leases")
@@ -56,10 +62,8 @@ class Leases(RuleBasedStateMachine):
         self.engine = Engine(self.database, {}, SETTINGS, lambda: self.now_ms)
 
     async def _open(self) -> Database:
-        database = await open_database(f"sqlite:///{Path(self.folder.name) / 'control.db'}")
-        async with database.begin() as connection:
-            await ensure_jobs(connection, [JobSpec("work", "kline", "backfill", "")], 1)
-        return database
+        path = shutil.copy(self.template, Path(self.folder.name) / "control.db")
+        return await open_database(f"sqlite:///{path}")
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
@@ -249,9 +253,21 @@ class Leases(RuleBasedStateMachine):
                 assert done == one.chunks_total
 
 
+@pytest.fixture(scope="module", autouse=True)
+def template(tmp_path_factory: pytest.TempPathFactory) -> None:
+    async def make() -> None:
+        database = await open_database(f"sqlite:///{Leases.template}")
+        async with database.begin() as connection:
+            await ensure_jobs(connection, [JobSpec("work", "kline", "backfill", "")], 1)
+        await database.close()
+
+    Leases.template = tmp_path_factory.mktemp("leases") / "template.db"
+    asyncio.run(make())
+
+
 class TestLeases(Leases.TestCase):  # type: ignore[misc, valid-type] # hypothesis makes it at run time
     settings = settings(
-        max_examples=15,
+        max_examples=drawn(8),
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -107,8 +107,11 @@ async def test_a_due_job_is_queued_as_it_is_configured(desk: Desk) -> None:
 async def test_fresh_data_goes_before_what_people_asked_for(desk: Desk) -> None:
     await desk.put(next_ms=NOON_MS, job_category="sync")
     await desk.put(next_ms=NOON_MS, name="other")
+    # A whole history is not fresh, whoever asks for it.
+    await desk.put(next_ms=NOON_MS, name="history", job_category="sync", parameters={"mode": "full_sync"})
     await desk.look_at(NOON_MS)
-    assert {run.job_name: run.priority for run in await desk.runs()} == {"hourly": 1000, "other": 0}
+    priorities = {run.job_name: run.priority for run in await desk.runs()}
+    assert priorities == {"hourly": 1000, "other": 0, "history": 0}
 
 
 async def test_nothing_that_is_paused_disabled_or_without_schedule_is_queued(desk: Desk) -> None:

@@ -12,9 +12,10 @@ from hypothesis import Phase, seed, settings
 from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.core.failures import FailureGroup
 
-from tests.schema.fuzzing import EXAMPLES, SCHEMA, Caller, Case
+from tests.drawn_cases import FUZZ_EXAMPLES, drawn
+from tests.schema.fuzzing import SCHEMA, Caller, Case
 
-CHAINS = EXAMPLES or 25
+CHAINS = drawn(12)
 
 
 @SCHEMA.parametrize()
@@ -47,7 +48,7 @@ def test_chains_of_requests_are_answered_as_documented(caller: Caller) -> None:
     for attempt in itertools.count():
         if found or len(ended) >= CHAINS:
             break
-        seed(secrets.randbits(64) if EXAMPLES else attempt)(Chains)
+        seed(secrets.randbits(64) if FUZZ_EXAMPLES else attempt)(Chains)
         try:
             Chains.run(
                 settings=settings(

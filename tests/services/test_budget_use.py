@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from markethub import DataHub
 from markethub.app import open_hub
@@ -228,6 +229,11 @@ def weight_limits(hub: DataHub) -> list[LimitAnswer]:
     return [row for row in hub.limits()["data"] if row["budget"] == "request weight"]
 
 
+@pytest.mark.parametrize(
+    "database_url",
+    [pytest.param("sqlite", marks=pytest.mark.chaos), pytest.param("postgresql", marks=pytest.mark.postgres)],
+    indirect=True,
+)
 async def test_two_processes_share_one_budget(tmp_path: Path, database_url: str) -> None:
     """Both work on one backfill behind one address, each with its own part of the budget."""
     async with AsyncExitStack() as stack:

@@ -31,6 +31,7 @@ LATE_START_MS = parse_time("2026-03-25T10:20:30Z")
 END_MS = parse_time("2026-04-06T12:00:00Z")
 SLACK_MS = 3 * 86_400_000
 MINUTE_MS = 60_000
+TROUBLES = ("downtime", "restart", "forward", "back")
 
 _CRON = JobSpec("", "kline", "backfill", "", schedule_type="cron")
 _EVERY = JobSpec("", "kline", "backfill", "", schedule_type="interval")
@@ -198,14 +199,14 @@ def disturb(world: World, kind: str) -> None:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    ("start_ms", "trouble"),
-    [(LATE_START_MS, 0.15), pytest.param(START_MS, 0.05, marks=pytest.mark.chaos)],
+    ("start_ms", "trouble", "seed"),
+    [(LATE_START_MS, 0.12, 5), pytest.param(START_MS, 0.05, 4, marks=pytest.mark.chaos)],
     ids=["weeks", "month"],
 )
 async def test_a_troubled_time_runs_as_the_model_says(
-    two_databases: list[Database], start_ms: int, trouble: float
+    two_databases: list[Database], start_ms: int, trouble: float, seed: int
 ) -> None:
-    chance = random.Random(4)
+    chance = random.Random(seed)
     world = World(two_databases, chance, start_ms)
     models = await configure(two_databases[0], start_ms)
     kinds = Counter[str]()
@@ -217,11 +218,11 @@ async def test_a_troubled_time_runs_as_the_model_says(
         # a loop is late by its turn; the next look finds what has come due meanwhile
         world.pass_time(max(1, next_ms - world.clock()) + chance.choice([0, 0, 1, 700, 45_000, 400_000]))
         if chance.random() < trouble:
-            kind = chance.choice(["downtime", "restart", "forward", "back"])
+            kind = chance.choice(TROUBLES)
             kinds[kind] += 1
             disturb(world, kind)
     await compare(two_databases[0], models)
-    assert min(kinds.values()) >= 3, kinds
+    assert min(kinds[kind] for kind in TROUBLES) >= 3, kinds
 
 
 async def compare(database: Database, models: dict[str, ModelJob]) -> None:
@@ -246,8 +247,8 @@ async def compare(database: Database, models: dict[str, ModelJob]) -> None:
         told["set back"] += "was set back" in line.message
     expected = sum((model.told for model in models.values()), Counter[str]())
     assert told == expected
-    assert min(expected.values()) > 3
-    assert len(rows) > 100
+    assert min(expected[what] for what in ("missed", "left out", "set back")) > 3
+    assert len(rows) > 200
 
 
 async def test_an_undisturbed_month_runs_every_due_moment_once(two_databases: list[Database]) -> None:

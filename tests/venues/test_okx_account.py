@@ -90,7 +90,9 @@ async def test_both_wallets_at_one_time_and_to_the_last_decimal(
             for one in held
             if one.total_e18
         }
-    assert {row["time"] for row in rows} == {from_ms(START)}
+    (time,) = {row["time"] for row in rows}
+    # The venue's clock as we reckon it goes on while we ask.
+    assert from_ms(START) <= time <= from_ms(START + 60_000)
     assert {row["account"] for row in rows} == {"OKX_MM01"}
     assert any(row["total"] % Decimal("1e-15") for row in rows), "more decimals than a float keeps"
     assert max(row["total"] for row in rows) > Decimal(10) ** 19

@@ -189,6 +189,9 @@ class ReplicaStore(Protocol):
     def store_id(self) -> str:
         """The name of this store's history, 32 hex digits: revisions of another history mean nothing here."""
 
+    def newest_revision(self) -> int:
+        """The newest revision that a reader of changes can see: never one behind what was read before."""
+
     def oldest_revision(self) -> int:
         """Every change after this revision can still be read; 0 where nothing was trimmed."""
 

@@ -33,7 +33,7 @@ class StoreSource:
 
     async def read_state(self) -> SourceState:
         replica = self._store.replica
-        newest = await asyncio.to_thread(self._store.revision)
+        newest = await asyncio.to_thread(replica.newest_revision)
         oldest = await asyncio.to_thread(replica.oldest_revision)
         return SourceState(replica.store_id, self._epoch(), newest, oldest)
 

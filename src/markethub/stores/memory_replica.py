@@ -50,6 +50,10 @@ class MemoryReplica:
     def store_id(self) -> str:
         return self._store_id
 
+    def newest_revision(self) -> int:
+        with self._life.open():
+            return self._life.revision
+
     def oldest_revision(self) -> int:
         with self._life.open():
             return self._trimmed_to

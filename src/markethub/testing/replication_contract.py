@@ -274,6 +274,7 @@ class ReplicationContract:
         clear(source, SeriesPatch(BTC, empty_klines(), cleared=[minute_span(0, 1)]))
         assert (source.replica.series_revision(ETH), source.replica.series_revision(BTC)) == (1, 4)
         assert source.replica.record_revision(FILLS) == 3
+        assert source.replica.newest_revision() == source.revision() == 4
 
     def test_a_read_of_a_revision_leaves_the_next_read_alone(self, source: DataStore) -> None:
         source.records.upsert_records(FILLS, fills_at(1)).result()

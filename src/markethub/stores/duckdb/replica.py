@@ -12,7 +12,7 @@ from markethub.ports.replication import Backlog, ChangeSet, Patch, PatchCounts, 
 from markethub.stores.duckdb.backlog import read_backlog
 from markethub.stores.duckdb.bulk_reading import read_whole_series
 from markethub.stores.duckdb.change_log import trimmed_to
-from markethub.stores.duckdb.change_reading import read_change_set, read_owner_claims
+from markethub.stores.duckdb.change_reading import newest_revision, read_change_set, read_owner_claims
 from markethub.stores.duckdb.commit import Committer
 from markethub.stores.duckdb.frames import transaction
 from markethub.stores.duckdb.open_file import OpenFile
@@ -51,6 +51,11 @@ class DuckdbReplica:
         if self._store_id is None:
             raise StoreError(f"{self._file.path} is of an earlier version; open it for writing once")
         return self._store_id
+
+    def newest_revision(self) -> int:
+        # Of the file, as changes are read: the state in memory learns of a commit a moment later.
+        with self._file.cursor("reading the change log") as cursor:
+            return newest_revision(cursor)
 
     def oldest_revision(self) -> int:
         with self._file.cursor("reading the change log") as cursor:

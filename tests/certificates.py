@@ -1,8 +1,9 @@
 """Certificates of the tests' own: an authority, and what it signs."""
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import trustme
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,50 +17,21 @@ class Certificate:
 def make_authority(folder: Path, name: str) -> Certificate:
     """An authority that nobody trusts unless told to."""
     made = _files(folder, name)
-    _run(
-        *(
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-noenc",
-            "-days",
-            "2",
-        ),
-        *("-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE"),
-        *("-keyout", str(made.key_file), "-out", str(made.cert_file)),
-    )
+    authority = trustme.CA(organization_name=name)
+    authority.cert_pem.write_to_path(made.cert_file)
+    authority.private_key_pem.write_to_path(made.key_file)
     return made
 
 
-def make_certificate(folder: Path, name: str, authority: Certificate, alternative: str) -> Certificate:
-    """A server's certificate; ``alternative`` is such as ``IP:127.0.0.1`` or ``DNS:hub.example.com``."""
+def make_certificate(folder: Path, name: str, authority: Certificate, identity: str) -> Certificate:
+    """A server's certificate; ``identity`` is its address or host name."""
     made = _files(folder, name)
-    _run(
-        *(
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-noenc",
-            "-days",
-            "2",
-        ),
-        *("-subj", f"/CN={name}", "-addext", f"subjectAltName={alternative}"),
-        *("-addext", "basicConstraints=critical,CA:FALSE"),
-        *("-CA", str(authority.cert_file), "-CAkey", str(authority.key_file)),
-        *("-keyout", str(made.key_file), "-out", str(made.cert_file)),
-    )
+    signing = trustme.CA.from_pem(authority.cert_file.read_bytes(), authority.key_file.read_bytes())
+    issued = signing.issue_cert(identity, common_name=name)
+    issued.cert_chain_pems[0].write_to_path(made.cert_file)
+    issued.private_key_pem.write_to_path(made.key_file)
     return made
 
 
 def _files(folder: Path, name: str) -> Certificate:
     return Certificate(folder / f"{name}.crt", folder / f"{name}.key")
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)

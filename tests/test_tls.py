@@ -30,7 +30,7 @@ def authority(folder: Path) -> Certificate:
 
 @pytest.fixture(scope="module")
 def shown(folder: Path, authority: Certificate) -> Certificate:
-    return make_certificate(folder, "hub", authority, "IP:127.0.0.1")
+    return make_certificate(folder, "hub", authority, "127.0.0.1")
 
 
 def server_settings(cert_file: Path, key_file: Path) -> Settings:

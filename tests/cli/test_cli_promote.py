@@ -38,7 +38,7 @@ def authority(folder: Path) -> Certificate:
 @pytest.fixture(scope="module")
 def slave(folder: Path, authority: Certificate) -> Iterator[HubProcess]:
     # The name that others call it by, not the loopback address that this machine's programs use.
-    shown = make_certificate(folder, "public", authority, "DNS:hub.example.com")
+    shown = make_certificate(folder, "public", authority, "hub.example.com")
     tls = {
         "MARKETHUB_SERVER__TLS_CERT_FILE": str(shown.cert_file),
         "MARKETHUB_SERVER__TLS_KEY_FILE": str(shown.key_file),
@@ -73,7 +73,7 @@ def test_this_machines_clients_know_the_server_by_its_certificate(
         assert client.series()["data"] == []
     assert check_hub(find_server(slave.data_dir)).level is Level.OK
     # Not even its own authority's other certificates are taken for it.
-    impostor = make_certificate(folder, "impostor", authority, "IP:127.0.0.1").cert_file.read_text()
+    impostor = make_certificate(folder, "impostor", authority, "127.0.0.1").cert_file.read_text()
     copy = folder / "copy"
     copy.mkdir()
     (copy / "server.json").write_bytes(orjson.dumps({**told, "certificate": impostor}))

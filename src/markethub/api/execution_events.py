@@ -32,7 +32,8 @@ LOG_SCOPE = "read:logs"
 ASK_AGAIN_S = 30.0
 """A token is looked at this often while its stream lasts; it may end meanwhile."""
 _RETRY_MS = 1_000
-_LONGEST_ID = len(str(MAX_ID))
+# Every number of so many digits can be one.
+_LONGEST_ID = len(str(MAX_ID)) - 1
 
 _log = structlog.get_logger(__name__)
 _may_follow = needs(SCOPE)
@@ -110,7 +111,7 @@ async def follow_execution(
 def _read_line_id(text: str | None) -> int:
     if text is None:
         return 0
-    if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_ID or int(text) > MAX_ID:
+    if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_ID:
         raise InputError(f"Last-Event-ID {text[:40]!r} is not the id of a log event")
     return int(text)
 

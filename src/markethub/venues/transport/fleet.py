@@ -87,8 +87,11 @@ class FleetWindow:
 
     @property
     def _must_book_next(self) -> bool:
-        """Whether what is sent now may be counted in the next window, where others would not know of it."""
-        return self._share.sharers > 1 and self._tally.is_late
+        """Whether what is sent now may be counted in the next window, where others would not know of it.
+
+        However alone we are: somebody may begin at this moment, and would take the whole next window.
+        """
+        return self._tally.is_late
 
     def _needed(self, weight: int, spendable: int) -> int:
         own = self._tally.own

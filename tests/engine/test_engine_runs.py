@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from markethub.control.database import Database
 from markethub.control.executions import get_execution
 from markethub.control.jobs import get_job
 from markethub.domain.errors import (
@@ -119,13 +118,14 @@ async def test_a_request_is_acknowledged_only_once_it_is_on_disk(
     bureau: Bureau, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    begin = Database.begin
+    begin = bureau.database.begin
 
-    def spy(database: Database, *, durable: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
+    def spy(*, durable: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
         asked.append(durable)
-        return begin(database, durable=durable)
+        return begin(durable=durable)
 
-    monkeypatch.setattr(Database, "begin", spy)
+    # this database's only: hubs of other tests may be at work in threads of this process
+    monkeypatch.setattr(bureau.database, "begin", spy)
     engine = bureau.engine()
     await engine.cancel(await engine.enqueue(bureau.request("a")))
     assert asked == [True, True]

@@ -15,6 +15,7 @@ from markethub.stores.duckdb import compaction, open_duckdb_store
 from markethub.stores.duckdb.batch import Write
 from markethub.stores.duckdb.commit import Committer
 from markethub.stores.duckdb.compaction_steps import Move, Steps, hot_start
+from markethub.stores.duckdb.state import Stage
 from markethub.testing.store_contract import (
     BTC,
     ETH,
@@ -36,6 +37,11 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.now_ms = T0
         self.store = open_duckdb_store(path, clock=lambda: self.now_ms)
+
+    @property
+    def steps(self) -> Steps:
+        """This store's own, to be patched: hubs of other tests may be at work in threads of this process."""
+        return self.store._compaction._steps
 
     def at_minute(self, minute: int) -> None:
         self.now_ms = T0 + minute * MINUTE_MS
@@ -103,9 +109,8 @@ def test_new_bars_are_hot_and_become_cold(bench: Bench) -> None:
 def test_nothing_moves_within_the_hour(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.store.upsert(BTC, bars_at(minutes(0, 10))).result()
     bench.at_minute(59)
-    monkeypatch.delattr(Steps, "flush")
-    monkeypatch.delattr(Steps, "move")
-    monkeypatch.delattr(Steps, "checkpoint")
+    for step in ("flush", "move", "checkpoint"):
+        monkeypatch.setattr(bench.steps, step, None)
     bench.store.maintain()
 
 
@@ -174,13 +179,13 @@ def test_a_series_larger_than_a_step_is_sorted_piece_by_piece(
 ) -> None:
     monkeypatch.setattr(compaction, "STEP_ROWS", 30)
     moved: list[int] = []
-    move = Steps.move
+    move = bench.steps.move
 
-    def move_and_note(steps: Steps, interval: Interval, moves: Sequence[Move]) -> int:
-        moved.append(move(steps, interval, moves))
+    def move_and_note(interval: Interval, moves: Sequence[Move]) -> int:
+        moved.append(move(interval, moves))
         return moved[-1]
 
-    monkeypatch.setattr(Steps, "move", move_and_note)
+    monkeypatch.setattr(bench.steps, "move", move_and_note)
     bench.make_history()
     for start in (150, 100, 50, 0, 200):
         bench.store.upsert(BTC, bars_at(minutes(start, start + 40))).result()
@@ -203,16 +208,16 @@ def test_history_that_comes_while_its_series_is_sorted_stays_marked(
     bench.make_history()
     for start in (50, 0, 100):
         bench.store.upsert(BTC, bars_at(minutes(start, start + 40))).result()
-    move = Steps.move
+    move = bench.steps.move
 
-    def move_and_write(steps: Steps, interval: Interval, moves: Sequence[Move]) -> int:
-        rows = move(steps, interval, moves)
-        monkeypatch.setattr(Steps, "move", move)
+    def move_and_write(interval: Interval, moves: Sequence[Move]) -> int:
+        rows = move(interval, moves)
+        monkeypatch.setattr(bench.steps, "move", move)
         late.append(bench.store.upsert(BTC, bars_at(minutes(-20, -10))))
         return rows
 
     late: list[object] = []
-    monkeypatch.setattr(Steps, "move", move_and_write)
+    monkeypatch.setattr(bench.steps, "move", move_and_write)
     bench.store.compact()
     assert len(late) == 1
     times = minutes(-20, -10) + minutes(0, 40) + minutes(50, 90) + minutes(100, 140)
@@ -228,11 +233,15 @@ def test_a_failing_step_changes_nothing(bench: Bench, monkeypatch: pytest.Monkey
     before, cold = observe(bench.store), bench.cold_times(BTC)
     bench.at_minute(300)
 
-    def fail(*_: object) -> None:
-        raise duckdb.IOException("disk full")
+    save = Stage.save
+
+    def fail(stage: Stage, connection: duckdb.DuckDBPyConnection) -> None:
+        if stage._state is bench.store._state:
+            raise duckdb.IOException("disk full")
+        save(stage, connection)
 
     with monkeypatch.context() as broken:
-        broken.setattr("markethub.stores.duckdb.state.Stage.save", fail)
+        broken.setattr(Stage, "save", fail)
         with pytest.raises(StoreError, match=r"compacting .*bars\.duckdb: disk full"):
             bench.store.compact()
     assert observe(bench.store) == before
@@ -282,13 +291,13 @@ def test_closing_ends_a_compaction(bench: Bench, monkeypatch: pytest.MonkeyPatch
     for start in range(500, 0, -50):
         bench.store.upsert(BTC, bars_at(minutes(start, start + 40))).result()
     has_begun = threading.Event()
-    move = Steps.move
+    move = bench.steps.move
 
-    def move_slowly(steps: Steps, interval: Interval, moves: Sequence[Move]) -> int:
+    def move_slowly(interval: Interval, moves: Sequence[Move]) -> int:
         has_begun.set()
-        return move(steps, interval, moves)
+        return move(interval, moves)
 
-    monkeypatch.setattr(Steps, "move", move_slowly)
+    monkeypatch.setattr(bench.steps, "move", move_slowly)
     with ThreadPoolExecutor(1) as pool:
         compacting = pool.submit(bench.store.compact)
         assert has_begun.wait(20)

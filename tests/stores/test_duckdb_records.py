@@ -122,11 +122,11 @@ def test_rows_are_counted_for_the_turns_of_large_reads(store: DuckdbSeriesStore,
 
 
 def test_what_waits_together_is_one_transaction(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
+    sizes: list[tuple[Committer, int]] = []
     commit = Committer.commit
 
     def commit_and_note(committer: Committer, writes: Sequence[AnyWrite]) -> list[Counts]:
-        sizes.append(len(writes))
+        sizes.append((committer, len(writes)))
         return commit(committer, writes)
 
     monkeypatch.setattr(Committer, "commit", commit_and_note)
@@ -138,7 +138,8 @@ def test_what_waits_together_is_one_transaction(path: Path, monkeypatch: pytest.
     counts = [future.result() for future in (*bars, *fills, books)]
     assert [count.inserted for count in counts] == [2, 2, 2, 1, 1]
     assert sorted(count.revision for count in counts) == [1, 2, 3, 4, 5]
-    assert sizes == [5]
+    # hubs of other tests may be writing in threads of this process
+    assert [size for committer, size in sizes if committer is store.replica._committer] == [5]
     store.close()
 
 

@@ -1,16 +1,13 @@
 """Put the parts together: the only place that knows which stores and venues there are."""
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
-
-import structlog
 
 from markethub.config import Settings
 from markethub.control.audit import Act
@@ -18,7 +15,7 @@ from markethub.control.budgets import ControlBudgetPool
 from markethub.control.database import Database, open_database
 from markethub.control.jobs import JobSpec
 from markethub.control.ownership import claim_ownership
-from markethub.domain.errors import InputError, MarketHubError
+from markethub.domain.errors import InputError
 from markethub.domain.support import ACCOUNT_KINDS, SUPPORT, DataKind, Support
 from markethub.domain.symbol import Account, is_stock_market
 from markethub.duties import Duties
@@ -32,6 +29,7 @@ from markethub.jobs.default_jobs import default_jobs
 from markethub.jobs.handlers import create_handlers
 from markethub.jobs.job_parameters import PARAMETERS, check_parameters
 from markethub.keys import ConfiguredKeys
+from markethub.maintenance import maintained
 from markethub.ports.budget import BudgetPool
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.store import SeriesStore
@@ -46,7 +44,6 @@ from markethub.services.subscriptions import apply_configured
 from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store
 
 VENUE_GROUP = "markethub.venues"
-MAINTENANCE_S = 60.0
 
 _DESCRIPTIONS = {
     DataKind.KLINE: "Backfill klines on request",
@@ -69,8 +66,6 @@ JOBS = tuple(
     )
     for kind, description in _DESCRIPTIONS.items()
 )
-
-_log = structlog.get_logger("markethub.app")
 
 
 def open_store(path: str | Path, *, read_only: bool = True) -> SeriesStore:
@@ -144,32 +139,17 @@ async def open_hub(
         for venue in venues.values():
             stack.push_async_callback(venue.close)
         access = open_accounts(settings, venues)
-        handlers = create_handlers(
-            venues=venues,
-            access=access,
-            database=database,
-            store=store,
-            records=store.records,
-            clock=clock,
-        )
+        handlers = create_handlers(venues=venues, access=access, database=database, store=store, clock=clock)
         support = _support(venues)
         jobs = _node_jobs(settings, handlers, access.accounts(), support, venues)
         await _mirror_settings(database, settings, jobs)
-        engine = Engine(
-            database,
-            handlers,
-            EngineSettings(
-                concurrency=settings.workers.concurrency,
-                lease_s=settings.workers.lease_s,
-                max_attempts=settings.workers.max_attempts,
-                grace_s=settings.server.drain_s,
-            ),
+        engine = Engine(database, handlers, _engine_settings(settings))
+        await stack.enter_async_context(
+            maintained(
+                partial(asyncio.to_thread, store.maintain),
+                partial(forget_old, node, database, settings.node.keep_revisions, clock),
+            )
         )
-        upkeep = (
-            partial(asyncio.to_thread, store.maintain),
-            partial(forget_old, node, database, settings.node.keep_revisions, clock),
-        )
-        stack.push_async_callback(_stop, asyncio.create_task(_maintain(upkeep)))
         scheduler = Scheduler(database, engine) if settings.scheduler.enabled else None
         duties = Duties(node, engine, scheduler, partial(resolve_pending, database, venues, clock))
         stack.push_async_callback(duties.drain)
@@ -189,6 +169,15 @@ async def open_hub(
             scheduler=scheduler,
             batch_limits=BatchLimits(settings.dms.max_read_symbols, settings.dms.max_read_rows),
         )
+
+
+def _engine_settings(settings: Settings) -> EngineSettings:
+    return EngineSettings(
+        concurrency=settings.workers.concurrency,
+        lease_s=settings.workers.lease_s,
+        max_attempts=settings.workers.max_attempts,
+        grace_s=settings.server.drain_s,
+    )
 
 
 async def _own(database: Database, store: DuckdbSeriesStore, settings: Settings) -> None:
@@ -236,23 +225,6 @@ async def _mirror_settings(
     disabled = await apply_jobs(database, jobs, act)
     await apply_configured(database, settings.subscriptions, database.clock())
     return disabled
-
-
-async def _maintain(steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    while True:
-        await asyncio.sleep(MAINTENANCE_S)
-        for step in steps:
-            try:
-                await step()
-            except MarketHubError as error:
-                # The next round tries again; reads and writes go on meanwhile.
-                _log.error("store maintenance failed", error=str(error))
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _support(venues: Mapping[str, Venue]) -> Support:

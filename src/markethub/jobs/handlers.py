@@ -24,7 +24,6 @@ from markethub.jobs.sync_targets import SyncTargets
 from markethub.jobs.target_sync import TargetSyncHandler
 from markethub.ports.clock import Clock
 from markethub.ports.data_store import DataStore
-from markethub.ports.records import RecordStore
 from markethub.ports.venue import Venue
 
 
@@ -34,10 +33,10 @@ def create_handlers(
     access: AccountAccess,
     database: Database,
     store: DataStore,
-    records: RecordStore,
     clock: Clock,
 ) -> dict[str, Handler]:
     """What runs the jobs of each category and type."""
+    records = store.records
     klines = KlineBackfillHandler(venues, store, clock, Quarantine(records, clock))
     handlers: dict[DataKind, Handler] = {
         DataKind.KLINE: klines,

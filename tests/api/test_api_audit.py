@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from markethub.domain.times import parse_time
 from tests.api.served_hub import ServedHub
 
 AsScope = Callable[[str], dict[str, str]]
@@ -178,7 +179,7 @@ def test_rows_are_filtered_and_paged(admin: httpx2.Client, served: ServedHub) ->
     page = admin.get("/api/v1/audit", params={"token": "admin", "limit": 2, "offset": 1}).json()
     assert page["data"] == listed(admin, token="admin")[1:3]
     assert (page["pagination"]["page_size"], page["pagination"]["has_prev"]) == (2, True)
-    times = [row["at"] for row in listed(admin, order_desc="false")]
+    times = [parse_time(row["at"]) for row in listed(admin, order_desc="false")]
     assert times == sorted(times)
     later = listed(admin, after=own[0]["at"])
     assert later

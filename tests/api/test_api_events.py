@@ -64,6 +64,9 @@ def test_a_running_execution_is_followed_to_its_end(admin: httpx2.Client) -> Non
 
 def test_an_ended_one_tells_what_follows_the_last_event(admin: httpx2.Client) -> None:
     number = queue(admin)
+    with admin.stream("GET", f"/api/v1/executions/{number}/events") as response:
+        # what its worker logs is there now: a line that comes after the end would follow the last event
+        assert any("waits" in str(event.get("data")) for event in read_events(response))
     admin.post(f"/api/v1/executions/{number}/cancel")
     told = events_of(admin, number)
     ids = [event["id"] for event in told if event["event"] == "log"]

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from markethub.app import JOBS
+from markethub.domain.times import parse_time
 
 BACKFILL = {"symbols": ["BTC_USDT.BNC"], "intervals": ["1h"], "start_time": "2024-01-01"}
 
@@ -85,7 +86,8 @@ def test_logs_of_a_trace_a_job_and_a_jobs_number(admin: httpx2.Client, execution
     assert of_trace["pagination"]["page_size"] == 50
     lines = of_trace["data"]
     assert {line["trace_id"] for line in lines} == {execution["trace_id"]}
-    assert [line["timestamp"] for line in lines] == sorted(line["timestamp"] for line in lines)
+    times = [parse_time(line["timestamp"]) for line in lines]
+    assert times == sorted(times)
     of_job = get(admin, "logs", job_id="backfill_kline", limit=1000)
     assert {line["id"] for line in lines} <= {line["id"] for line in of_job["data"]}
     assert {line["job_id"] for line in of_job["data"]} == {execution["job_id"]}

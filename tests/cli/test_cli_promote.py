@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import orjson
 import pytest
 
@@ -11,6 +12,7 @@ from markethub import DataHub
 from markethub.cli.doctor.finding import Level
 from markethub.cli.doctor.node import check_hub, find_server
 from markethub.domain.errors import UnavailableError
+from markethub.replication.link import EPOCH_HEADER, NODE_HEADER
 from tests.certificates import Certificate, make_authority, make_certificate
 from tests.cli.invocation import Run
 from tests.hub_process import HubProcess
@@ -114,6 +116,34 @@ def test_a_slave_that_does_not_run_refuses_too(
     for name, value in _SLAVE.items():
         monkeypatch.setenv(name, value)
     assert "it runs no jobs" in cli("jobs", "run", "cleanup_logs", "--data-dir", str(tmp_path)).err
+
+
+def test_a_master_that_was_replaced_runs_no_jobs(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = _SLAVE["MARKETHUB_NODE__CLUSTER_TOKEN"]
+    configuration = tmp_path / "markethub.toml"
+    configuration.write_text(
+        f'[node]\nrole = "master"\nname = "main"\ncluster_token = "{token}"\n'
+        f'[[slaves]]\nname = "backup1"\nhost = "127.0.0.1"\nport = 1\n'
+    )
+    configuration.chmod(0o600)
+    monkeypatch.setenv("MARKETHUB_DATA_DIR", str(tmp_path / "data"))
+    run_cleanup = ("jobs", "run", "cleanup_logs", "--config", str(configuration))
+    hub = HubProcess(tmp_path / "data", "http://127.0.0.1:1", config=configuration)
+    try:
+        hub.start()
+        assert cli(*run_cleanup).code == 0
+        headers = {"Authorization": f"Bearer {token}", NODE_HEADER: "backup1", EPOCH_HEADER: "7"}
+        assert httpx2.get(f"{hub.url}/api/dms/replication/state", headers=headers).status_code == 200
+        refused = cli(*run_cleanup)
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err == (
+            "error: this master was replaced: it runs no jobs; run the job on the one that replaced it\n"
+        )
+        assert hub.stop() == 0
+    finally:
+        hub.kill()
 
 
 def test_the_role_can_be_given_at_the_start(cli: Run, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Batch reads over HTTP beside the same bars from local Parquet files and from ArcticDB, and from a replica.
 
-What every contestant brings is one Arrow table of symbol, time, open, high, low, close and volume in memory;
-of JSON the bytes, which nobody has parsed yet.
+What every contestant brings is one Arrow table of symbol, time, open, high, low, close and volume in memory,
+ours through the Python client; of JSON the bytes, which nobody has parsed yet.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from benchmarks.processes import HubAddress, running_hub
 from benchmarks.report import Row
 from benchmarks.rounds import Contestant, take_turns
 from benchmarks.store_bars import CHUNKS_PER_YEAR, DAY_MS, YEAR, chunk_of, series_of
+from markethub import DataHub
 from markethub.domain.interval import Interval
 from markethub.domain.selection import Selection
 from markethub.domain.symbol import Series, Symbol
@@ -38,7 +39,6 @@ from markethub.replication.source import StoreSource
 from markethub.services.dms_reads import BAR_COLUMNS
 from markethub.stores.duckdb import DuckdbSeriesStore, open_duckdb_store
 from markethub.tables.klines import KLINES
-from markethub.wire.series import TableFormat
 
 DAILY_SYMBOLS = 1_000
 DAILY_YEARS = 3
@@ -186,7 +186,7 @@ def _beside_replica(hubs: Mapping[str, HubAddress], question: Question) -> Itera
 
 def _as_json(hub: HubAddress, folder: Path, part: Question) -> Iterator[Row]:
     files = {one: _parquet_of(folder, one) for one in part.series}
-    ask = partial(_ask, hub, part, "json")
+    ask = partial(_ask_json, hub, part)
     spent = take_turns(
         {"hub": lambda: nullcontext(ask), "polars": lambda: nullcontext(partial(_write_polars, files))},
         part.rounds,
@@ -211,15 +211,20 @@ def _counted(read: Callable[[], pa.Table], question: Question) -> Contestant:
     return prepare
 
 
-def _ask(hub: HubAddress, question: Question, format_name: TableFormat) -> bytes:
+def _range() -> tuple[str, str]:
+    return format_time(YEAR.start_ms), format_time(YEAR.end_ms)
+
+
+def _ask_json(hub: HubAddress, question: Question) -> bytes:
+    start, end = _range()
     body = {
         "symbols": question.symbols,
         "interval": question.series[0].interval.value,
-        "start_date": format_time(YEAR.start_ms),
-        "end_date": format_time(YEAR.end_ms),
+        "start_date": start,
+        "end_date": end,
     }
     headers = {"Authorization": f"Bearer {hub.token}", "Content-Type": "application/json"}
-    path = f"/api/dms/read/batch?format={format_name}"
+    path = "/api/dms/read/batch"
     with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(hub.url).port, timeout=600)) as connection:
         connection.request("POST", path, orjson.dumps(body), headers)
         response = connection.getresponse()
@@ -230,8 +235,8 @@ def _ask(hub: HubAddress, question: Question, format_name: TableFormat) -> bytes
 
 
 def _read_hub(hub: HubAddress, question: Question) -> pa.Table:
-    with pa.ipc.open_stream(_ask(hub, question, "arrow")) as reader:
-        return reader.read_all()
+    with DataHub(hub.url, hub.token, timeout_s=600) as client:
+        return client.read_bars(question.symbols, question.series[0].interval.value, *_range())
 
 
 def _parquet_of(folder: Path, series: Series) -> Path:

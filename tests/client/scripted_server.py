@@ -34,6 +34,8 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: bytes
+    connection: int
+    """The caller's port, the same for all that came over one connection."""
 
 
 class ScriptedServer:
@@ -51,7 +53,8 @@ class ScriptedServer:
             def handle_request(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                reply = script.take(Seen(self.command, self.path, headers, self.rfile.read(length)))
+                body = self.rfile.read(length)
+                reply = script.take(Seen(self.command, self.path, headers, body, self.client_address[1]))
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)

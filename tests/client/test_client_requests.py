@@ -1,6 +1,7 @@
 """What the clients send, and how they take answers and failures; every test runs on both."""
 
 import asyncio
+import gzip
 import json
 import socket
 import sys
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from markethub.client import AsyncDataHub, DataHub
+from markethub.client.tables import ARROW
 from markethub.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -42,7 +44,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     # The clients' own names only: the modules themselves belong to every other thread too.
     monkeypatch.setattr("markethub.client.datahub.time", SimpleNamespace(sleep=waited.append))
-    monkeypatch.setattr("markethub.client.async_datahub.asyncio", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr(
+        "markethub.client.async_datahub.asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread)
+    )
     monkeypatch.setattr("markethub.client.following.time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr("markethub.client.following.asyncio", SimpleNamespace(sleep=wait))
     return waited
@@ -142,13 +146,22 @@ def test_series_and_holes(call: Caller, server: ScriptedServer) -> None:
     }
 
 
-def test_klines_come_as_arrow_polars_or_pandas(call: Caller, server: ScriptedServer) -> None:
+def bars(count: int) -> pa.Table:
     row = dict.fromkeys(KLINES.names[1:], 1.5) | {"open_time": 1_767_225_600_000, "trades": None}
-    table = pa.table({name: pa.array([row[name]], KLINES.field(name).type) for name in KLINES.names}, KLINES)
+    columns = [pa.array([row[name]] * count, KLINES.field(name).type) for name in KLINES.names]
+    return pa.table(columns, schema=KLINES)
+
+
+def arrow_stream(table: pa.Table, batch_rows: int = 1_000) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, KLINES) as writer:
-        writer.write_table(table)
-    server.replies = [Reply(body=sink.getvalue().to_pybytes())]
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=batch_rows)
+    return bytes(sink.getvalue())
+
+
+def test_klines_come_as_arrow_polars_or_pandas(call: Caller, server: ScriptedServer) -> None:
+    table = bars(1)
+    server.replies = [Reply(body=arrow_stream(table))]
     assert call("klines", "BTC_USDT.BNC", "1h", limit=1).equals(table)
     assert server.seen[0].headers["accept"] == "application/vnd.apache.arrow.stream"
     assert query_of(server.seen[0])["format"] == "arrow"
@@ -279,6 +292,30 @@ def test_a_table_that_is_no_arrow_stream_is_refused(call: Caller, server: Script
     server.replies = [Reply(body=b"open_time,open\n")]
     with pytest.raises(UnavailableError, match="does not answer like"):
         call("klines", "BTC_USDT.BNC", "1h")
+
+
+def test_a_long_table_is_read_as_it_comes(call: Caller, server: ScriptedServer) -> None:
+    table = bars(5_000)
+    body = arrow_stream(table)
+    packed = {"Content-Encoding": "gzip", "Content-Type": ARROW}
+    server.replies = [Reply(body=body), Reply(body=gzip.compress(body), headers=packed)]
+    for _ in range(2):
+        assert call("klines", "BTC_USDT.BNC", "1h").equals(table)
+    # both over one connection: nothing of the first answer was left in it
+    assert len({seen.connection for seen in server.seen}) == 1
+
+
+@pytest.mark.parametrize("left", [0, 8, 9, 5_000])
+def test_a_table_that_broke_off_is_never_taken_for_a_whole_one(
+    call: Caller, server: ScriptedServer, waits: list[float], left: int
+) -> None:
+    table = bars(2_000)
+    body = arrow_stream(table)
+    # without its last 8 bytes, which are its end mark, the stream ends between two batches
+    cut = Reply(body=body[: len(body) - left], declared_length=len(body) + 1)
+    server.replies = [cut, Reply(body=body)]
+    assert call("klines", "BTC_USDT.BNC", "1h").equals(table)
+    assert len(waits) == 1
 
 
 def test_a_broken_connection_is_tried_again(call: Caller, server: ScriptedServer, waits: list[float]) -> None:

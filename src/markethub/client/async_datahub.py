@@ -31,6 +31,7 @@ from markethub.client.jobs import AsyncJobs
 from markethub.client.nodes import AsyncNodes
 from markethub.client.records import AsyncRecordReader
 from markethub.client.subscriptions import AsyncSubscriptions
+from markethub.client.tables import collect
 from markethub.domain.errors import MarketHubError
 
 if TYPE_CHECKING:
@@ -222,9 +223,11 @@ class AsyncDataHub(
     async def _send_once(self, call: Call[Answer]) -> Answer:
         endpoint, client = self._connect()
         try:
-            response = await client.request(**request_options(endpoint, call))
+            async with client.stream(**request_options(endpoint, call)) as arriving:
+                response = await collect(arriving)
+            if not response.is_success:
+                raise error_of(response)
+            # decoding a table would hold up the loop
+            return await asyncio.to_thread(call.read, response) if call.brings_table else call.read(response)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise unreachable(endpoint.url, error) from error
-        if not response.is_success:
-            raise error_of(response)
-        return call.read(response)

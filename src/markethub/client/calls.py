@@ -29,6 +29,7 @@ from markethub.client.answers import (
     SubscriptionUpdateAnswer,
 )
 from markethub.client.failures import not_a_hub
+from markethub.client.tables import ARROW, read_table
 from markethub.domain.errors import InputError
 from markethub.domain.request_key import check_request_key
 from markethub.domain.times import format_time, to_ms
@@ -36,7 +37,6 @@ from markethub.domain.times import format_time, to_ms
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ARROW = "application/vnd.apache.arrow.stream"
 
 Answer = TypeVar("Answer")
 Mode = Literal["missing", "all", "failed"]
@@ -46,10 +46,11 @@ Moment = str | datetime
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Answer]):
-    """One request and the reader of its successful answer; only a ``safe`` one may be sent again.
+    """One request and the reader of its successful answer, which is still to be received.
 
-    That is one which reads, or which the hub would know again by its key. ``silence_s`` is how long the hub
-    may be silent where that is not the client's usual time; such a one is sent once.
+    Only a ``safe`` one may be sent again: one which reads, or which the hub would know again by its key.
+    ``silence_s`` is how long the hub may be silent where that is not the client's usual time; such a one is
+    sent once.
     """
 
     method: str
@@ -67,6 +68,11 @@ class Call(Generic[Answer]):
         if self.silence_s is not None:
             return False
         return self.method == "GET" or self.request_key is not None or not self.changes
+
+    @property
+    def brings_table(self) -> bool:
+        """Whether reading the answer may take a while."""
+        return self.accept == ARROW
 
     @property
     def headers(self) -> dict[str, str]:
@@ -388,7 +394,7 @@ def read_json(response: httpx2.Response) -> Any:  # noqa: ANN401  (each call nam
 
 def _parse(response: httpx2.Response, shape: type | UnionType) -> Any:  # noqa: ANN401
     try:
-        found = orjson.loads(response.content)
+        found = orjson.loads(response.read())
     except orjson.JSONDecodeError as error:
         raise not_a_hub(response) from error
     if not isinstance(found, shape):
@@ -404,14 +410,3 @@ def _read_either(response: httpx2.Response) -> dict[str, Any]:
 def read_list(response: httpx2.Response) -> Any:  # noqa: ANN401  (each call names its shape)
     """As ``read_json``, of a JSON array."""
     return _parse(response, list)
-
-
-def read_table(response: httpx2.Response) -> "pa.Table":
-    """Return the table of an Arrow stream; UnavailableError where it is none."""
-    import pyarrow as pa  # noqa: PLC0415  (heavy; only who reads bars pays)
-
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(response.content)) as reader:
-            return reader.read_all()
-    except pa.ArrowInvalid as error:
-        raise not_a_hub(response) from error

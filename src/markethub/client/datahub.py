@@ -242,9 +242,9 @@ class DataHub(Backfills, Jobs, Subscriptions, Audit, Following, Exports, Nodes):
     def _send_once(self, call: Call[Answer]) -> Answer:
         endpoint, client = self._connect()
         try:
-            response = client.request(**request_options(endpoint, call))
+            with client.stream(**request_options(endpoint, call)) as response:
+                if not response.is_success:
+                    raise error_of(response)
+                return call.read(response)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise unreachable(endpoint.url, error) from error
-        if not response.is_success:
-            raise error_of(response)
-        return call.read(response)

@@ -64,7 +64,6 @@ class Exports(Protocol):
         try:
             with client.stream(**request_options(endpoint, call)) as response:
                 if not response.is_success:
-                    response.read()
                     raise error_of(response)
                 writing.begin(response)
                 for part in response.iter_bytes():

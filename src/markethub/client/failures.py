@@ -42,7 +42,7 @@ _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
 
 def error_of(response: httpx2.Response) -> MarketHubError:
-    """Return the error that a refused request's envelope carries.
+    """Return the error that a refused request's envelope carries; reads the answer, where nobody has yet.
 
     Codes without a class of their own become InputError below status 500, MarketHubError above. Refusals
     under `/api/dms` have no code: there the status says it. An answer without an envelope comes from
@@ -96,7 +96,7 @@ class Attempts:
 
 def _read_envelope(response: httpx2.Response) -> tuple[str, str] | None:
     try:
-        found = orjson.loads(response.content)
+        found = orjson.loads(response.read())
     except orjson.JSONDecodeError:
         return None
     match found:

@@ -53,7 +53,6 @@ class Following(Protocol):
         try:
             with client.stream(**options) as response:
                 if not response.is_success:
-                    response.read()
                     raise error_of(response)
                 for content in response.iter_bytes():
                     yield from reading.feed(content)

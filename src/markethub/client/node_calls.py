@@ -4,17 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from markethub.client.calls import (
-    ARROW,
-    Call,
-    Moment,
-    given,
-    listed,
-    read_json,
-    read_list,
-    read_table,
-    write_time,
-)
+from markethub.client.calls import Call, Moment, given, listed, read_json, read_list, write_time
 from markethub.client.node_answers import (
     MaintenanceLogAnswer,
     NodeListAnswer,
@@ -33,6 +23,7 @@ from markethub.client.node_answers import (
     TaskTriggeredAnswer,
     VerificationAnswer,
 )
+from markethub.client.tables import ARROW, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -89,8 +89,8 @@ class SelectionSettings(Section):
 
     venues: tuple[str, ...] = ()
     """Exchanges and stock markets, such as `OKX` or `US`."""
-    symbols: tuple[str, ...] = ()
-    """Names such as `BTC_USDT.BNC` or `US.AAPL`."""
+    symbols: Annotated[tuple[str, ...], Field(max_length=10_000)] = ()
+    """Names such as `BTC_USDT.BNC` or `US.AAPL`; they go along with every question to the master."""
     intervals: tuple[str, ...] = ()
     """Bar widths."""
     kinds: tuple[str, ...] = ()

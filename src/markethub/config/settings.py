@@ -375,4 +375,8 @@ def _explain(problem: ErrorDetails) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"setting {key} is unknown"
-    return f"setting {key}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    if problem["type"] == "missing":
+        return f"setting {key} is missing"
+    reason = problem["msg"].removeprefix("Value error, ")
+    # What concerns several settings together has no key, and names them itself.
+    return f"setting {key}: {reason[:1].lower()}{reason[1:]}" if key else f"settings: {reason}"

@@ -141,6 +141,7 @@ class FakeAccount:
     page_rows: int = 3
     settling_ms: int = 300_000
     reach_from_ms: int = NOW_MS - 90 * DAY_MS
+    all_from_ms: int | None = None
     bad: frozenset[int] = frozenset()
     fails_after: int | None = None
     error: MarketHubError | None = None
@@ -159,6 +160,9 @@ class FakeAccount:
 
     def reach_ms(self, kind: DataKind, now_ms: int) -> int:
         return self.reach_from_ms
+
+    def tells_all_from_ms(self, kind: DataKind, now_ms: int) -> int:
+        return self.reach_from_ms if self.all_from_ms is None else self.all_from_ms
 
     async def ledger(
         self, kind: DataKind, span: Span, symbol: Symbol | None = None

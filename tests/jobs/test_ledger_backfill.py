@@ -180,6 +180,19 @@ async def test_a_start_before_the_reach_is_warned_of_with_the_date_from_which_th
     assert "2025-11-27T10:20:30Z" in warning
 
 
+async def test_what_is_told_in_part_only_is_warned_of_where_it_was_asked_for() -> None:
+    clerk = Clerk(FakeAccount(times_ms=TIMES, all_from_ms=NOW_MS - 30 * DAY_MS))
+    plan = await clerk.plan(start_ms=NOW_MS - 60 * DAY_MS)
+    assert (plan.chunks != [], dict(plan.failures)) == (True, {})
+    [warning] = clerk.log.warnings()
+    assert "OKX tells all fills only from 2026-05-16T10:20:30Z on" in warning
+    assert "2026-04-16T10:20:30Z" in warning
+    for start_ms in (None, NOW_MS - 30 * DAY_MS):
+        fresh = Clerk(clerk.account)
+        await fresh.plan(start_ms=start_ms)
+        assert fresh.log.warnings() == []
+
+
 async def test_nothing_but_what_cannot_be_had_is_a_failure_that_says_so() -> None:
     clerk = Clerk(FakeAccount(times_ms=TIMES, reach_from_ms=NOW_MS + 1))
     plan = await clerk.plan(start_ms=NOW_MS - DAY_MS)

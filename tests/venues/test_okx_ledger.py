@@ -320,6 +320,7 @@ async def test_what_is_out_of_reach_is_not_asked_for(
     sandbox: RunningSandbox, source: AccountSource, kind: DataKind, days: int
 ) -> None:
     assert source.reach_ms(kind, NOW) == NOW - days * DAY
+    assert source.tells_all_from_ms(kind, NOW) == NOW - 88 * DAY
     assert await read(source, kind, Span(NOW - 400 * DAY, NOW - days * DAY)) == []
     assert sum(sandbox.stats.requests[API + path] for path in PATHS[kind]) == 0
 
@@ -327,7 +328,8 @@ async def test_what_is_out_of_reach_is_not_asked_for(
 async def test_transfers_reach_back_to_the_beginning_and_moves_to_2021(
     sandbox: RunningSandbox, source: AccountSource
 ) -> None:
-    assert source.reach_ms(TRANSFER, NOW) == parse_time("2017-01-01")
+    began_ms = parse_time("2017-01-01")
+    assert source.reach_ms(TRANSFER, NOW) == source.tells_all_from_ms(TRANSFER, NOW) == began_ms
     span = Span(parse_time("2018-01-01"), parse_time("2021-02-01"))
     pages = await read(source, TRANSFER, span)
     assert pages[-1].covered == span

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markethub.domain.errors import InputError
-from markethub.domain.span import Span, describe_spans, subtract
+from markethub.domain.span import Span, describe_spans, span_or_none, subtract
 from markethub.domain.support import DataKind
 from markethub.domain.times import format_time
 from markethub.engine.handler import Counters, NewChunk, Plan, RunningChunk, RunningExecution, WorkLog
@@ -44,8 +44,8 @@ class LedgerBackfillHandler:
     async def plan(self, execution: RunningExecution, log: WorkLog) -> Plan:
         """One chunk per account, instrument and month (year, of transfers) that lacks something.
 
-        What the venue no longer tells is warned of. An account without a usable key fails, and one of which
-        nothing that is missing can be had any more.
+        What the venue no longer tells, or not all of, is warned of. An account without a usable key fails,
+        and one of which nothing that is missing can be had any more.
         """
         backfill = LedgerBackfill.from_parameters(execution.parameters)
         missing: dict[LedgerOwner, Sequence[Span]] = {}
@@ -56,7 +56,9 @@ class LedgerBackfillHandler:
                 continue
             try:
                 source = await self.access.open(account)
-                reach_ms = source.reach_ms(self.kind, self.clock())
+                now_ms = self.clock()
+                reach_ms = source.reach_ms(self.kind, now_ms)
+                tells_all_from_ms = source.tells_all_from_ms(self.kind, now_ms)
             except InputError as error:
                 failures[str(account)] = str(error)
                 continue
@@ -71,6 +73,8 @@ class LedgerBackfillHandler:
                     log.warning(message)
                     if not missing[owner]:
                         failures[str(owner)] = message
+                if backfill.start_ms is not None:
+                    self._warn_of_parts(owner, missing[owner], tells_all_from_ms, log)
         # Money moves seldom, and venues tell it for years: a month would be a question for nothing.
         unit = LedgerUnit.YEAR if self.kind is DataKind.TRANSFER else LedgerUnit.MONTH
         chunks = plan_ledger_chunks(missing, unit, again=backfill.choice.asks_again)
@@ -145,6 +149,17 @@ class LedgerBackfillHandler:
         table = TABLE_OF[self.kind]
         names = dict.fromkeys((str(owner), str(owner.account)))
         return [claim.span for name in names for claim in self.records.covered_records(table, name, span)]
+
+    def _warn_of_parts(
+        self, owner: LedgerOwner, missing: Sequence[Span], tells_all_from_ms: int, log: WorkLog
+    ) -> None:
+        told = (span_or_none(one.start_ms, min(one.end_ms, tells_all_from_ms)) for one in missing)
+        if in_part := [span for span in told if span]:
+            log.warning(
+                f"{owner}: {owner.account.venue} tells all {self.kind}s only from "
+                f"{format_time(tells_all_from_ms)} on; of {describe_spans(in_part)} some, or most, cannot be "
+                "had any more"
+            )
 
     def _describe_lost(self, owner: LedgerOwner, lost: Sequence[Span], reach_ms: int) -> str:
         return (

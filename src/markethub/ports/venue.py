@@ -169,6 +169,9 @@ class AccountSource(Protocol):
     def reach_ms(self, kind: DataKind, now_ms: int) -> int:
         """The earliest time from which the venue still tells rows of ``kind``."""
 
+    def tells_all_from_ms(self, kind: DataKind, now_ms: int) -> int:
+        """From when on it tells all of them; what lies between ``reach_ms`` and this is told in part only."""
+
 
 @dataclass(frozen=True, slots=True)
 class VenueLimits:

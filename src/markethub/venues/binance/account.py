@@ -98,6 +98,10 @@ class BinanceAccount:
         """InputError: no ledger of Binance is supported."""
         raise _unsupported(kind)
 
+    def tells_all_from_ms(self, kind: DataKind, now_ms: int) -> int:  # noqa: ARG002
+        """InputError: no ledger of Binance is supported."""
+        raise _unsupported(kind)
+
 
 def _unsupported(kind: DataKind) -> InputError:
     return InputError(f"exchange {CODE} does not support {kind}: of accounts, balances only")

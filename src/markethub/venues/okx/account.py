@@ -51,3 +51,7 @@ class OkxAccount:
     def reach_ms(self, kind: DataKind, now_ms: int) -> int:
         """The earliest time from which the venue still tells rows of ``kind``."""
         return self._ledger.reach_ms(kind, now_ms)
+
+    def tells_all_from_ms(self, kind: DataKind, now_ms: int) -> int:
+        """From when on it tells all of them: of older orders only those that ended since."""
+        return self._ledger.tells_all_from_ms(kind, now_ms)

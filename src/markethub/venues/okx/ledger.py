@@ -49,7 +49,7 @@ from markethub.venues.transport.server_clock import ServerClock
 _DAY_MS: Final = 86_400_000
 # "Last 3 months" is 89 to 92 days by the calendar. Asked is for all that may be there; claimed is only what
 # surely still was.
-_FILL_DAYS, _SURE_FILL_DAYS = 92, 88
+_MOST_DAYS, _SURE_DAYS = 92, 88
 # Orders count by their end, and are listed here by their beginning: some wait for months.
 _ORDER_DAYS: Final = 366
 _VENUE_BEGAN_MS: Final = 1_483_228_800_000  # 2017
@@ -94,7 +94,11 @@ class OkxLedger:
         """The earliest time from which the venue may still tell rows of ``kind``."""
         if kind is DataKind.TRANSFER:
             return _VENUE_BEGAN_MS
-        return now_ms - (_ORDER_DAYS if kind is DataKind.ORDER else _FILL_DAYS) * _DAY_MS
+        return now_ms - (_ORDER_DAYS if kind is DataKind.ORDER else _MOST_DAYS) * _DAY_MS
+
+    def tells_all_from_ms(self, kind: DataKind, now_ms: int) -> int:
+        """From when on it tells all of them: an order that was created since has ended since."""
+        return _VENUE_BEGAN_MS if kind is DataKind.TRANSFER else now_ms - _SURE_DAYS * _DAY_MS
 
     def pages(self, kind: DataKind, span: Span, symbol: Symbol | None = None) -> AsyncIterator[LedgerPage]:
         """Pages of ``kind`` by the table's time; one request or a few each, none in advance.
@@ -143,7 +147,7 @@ class OkxLedger:
         # The filter is by booking time. With `begin` alone the newest rows would come, not those next to it.
         params = {"begin": asked.start_ms - _SETTLING_MS, "end": asked.end_ms + _SETTLING_MS}
         walk = IdWalk(self._spot_asker(FILLS_HISTORY, FILL_FIELDS, params, symbol, source), asked, source)
-        sure_ms = now_ms - _SURE_FILL_DAYS * _DAY_MS
+        sure_ms = self.tells_all_from_ms(DataKind.FILL, now_ms)
         while not walk.is_done:
             fresh = _select(await _next_page(walk), asked)
             covered = span_or_none(max(walk.complete_ms, sure_ms), min(asked.end_ms, now_ms - _SETTLING_MS))

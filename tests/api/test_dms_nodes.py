@@ -333,6 +333,28 @@ async def test_a_slave_whose_master_is_away_lists_it_as_offline(folders: tuple[P
     assert int(asked.headers["retry-after"]) >= 1
 
 
+async def test_a_sync_is_not_begun_with_a_master_that_hangs(folders: tuple[Path, Path]) -> None:
+    """Following is patient, for minutes; whoever asked would have given up long before."""
+    gone = asyncio.Event()
+
+    async def hang(_head: str) -> bytes:
+        await gone.wait()
+        return b""
+
+    async with (
+        node("primary", hang) as master,
+        open_door(
+            *folders, Role.SLAVE, master=master.address, following=object(), status_timeout_s=0.1
+        ) as door,
+        door.caller() as client,
+    ):
+        requested = await client.post("/api/dms/sync/request")
+        gone.set()
+    assert requested.status_code == 503
+    assert "primary at http://127.0.0.1" in requested.json()["detail"]
+    assert "does not answer /api/dms/status" in requested.json()["detail"]
+
+
 async def test_a_slave_shows_what_its_master_tells(folders: tuple[Path, Path]) -> None:
     told = STATUS | {"role": "master", "name": "primary"}
     async with (

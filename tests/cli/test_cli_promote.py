@@ -94,9 +94,11 @@ def test_a_slave_refuses_work_until_it_is_promoted(at_slave: Run) -> None:
         refused.err
         == f"error: this node is a slave: it runs no jobs; run the job on the master at {_MASTER}\n"
     )
-    refused = at_slave("backfill", "symbols", "--exchange", "BNC")
-    assert (refused.code, refused.out) == (1, "")
-    assert refused.err == f"error: this node is a slave: it only reads; ask the master at {_MASTER}\n"
+    # whatever is asked of it, also what it could not do as a master: nothing is subscribed here
+    for asked in (("symbols", "--exchange", "BNC"), ("ticker", "--exchange", "BNC")):
+        refused = at_slave("backfill", *asked)
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err == f"error: this node is a slave: it only reads; ask the master at {_MASTER}\n"
 
     promoted = at_slave("promote")
     assert (promoted.code, promoted.out) == (0, "this node is the master now, with epoch 2\n")

@@ -105,14 +105,14 @@ async def read_master_status(hub: Hub) -> NodeStatus:
     return await ask_status(hub, hub.node.master)
 
 
-async def ask_status(hub: Hub, node: NodeAddress) -> NodeStatus:
-    """Ask ``node`` how it is, for at most ``status_timeout_s``.
+async def ask_status(hub: Hub, node: NodeAddress, *, patience: int = 1) -> NodeStatus:
+    """Ask ``node`` how it is, for at most ``status_timeout_s``, ``patience`` times as long.
 
     UnavailableError where it does not answer; ReplicationError where it refuses, or tells nonsense.
     """
     if hub.node.link is None:
         raise UnavailableError("no [node] cluster_token is set, so this node asks no other")
-    answer = await hub.node.link.ask(node, "GET", STATUS_PATH, timeout_s=hub.node.status_timeout_s)
+    answer = await hub.node.link.ask(node, "GET", STATUS_PATH, timeout_s=patience * hub.node.status_timeout_s)
     try:
         return _parse_status(answer)
     except (KeyError, TypeError, ValueError) as error:

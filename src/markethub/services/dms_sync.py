@@ -12,10 +12,11 @@ from markethub.domain.symbol import Symbol
 from markethub.domain.times import format_time
 from markethub.services.caller import name_act
 from markethub.services.dms_lag import ReplicaLag, replica_lags
-from markethub.services.dms_nodes import find_slave, list_slaves
+from markethub.services.dms_nodes import ask_status, find_slave, list_slaves
 from markethub.services.hub import Hub
 from markethub.services.read_span import read_span
 
+_PATIENCE = 5
 SYNC_PATH = "/api/dms/replication/sync"
 
 
@@ -113,6 +114,9 @@ async def sync_from_master(hub: Hub, request: SyncRequest) -> int:
     if hub.node.following is None:
         raise UnavailableError("the configuration names no [master] that this slave could follow")
     await _audit(hub, "sync.request", hub.node.name, request.to_texts())
+    if hub.node.master is not None:
+        # Somebody waits, and what follows is patient: a master that hangs would be waited for for minutes.
+        await ask_status(hub, hub.node.master, patience=_PATIENCE)
     return await hub.node.following.request(request.symbol, request.span)
 
 

@@ -33,13 +33,15 @@ def name_request(principal: Principal, key: str, request: bytes) -> RequestKey:
 async def queue_once(hub: Hub, name: RequestKey | None, queue: Queue) -> Queued:
     """Queue what ``queue`` would, unless the key's request was queued before: then tell its answer again.
 
-    A refused request uses no key up. ConflictError when the key stands for another request.
+    A refused request uses no key up. ConflictError when the key stands for another request; the errors of
+    ``Reign.require_write`` where this node takes no work, whatever is asked of it.
     """
+    # Before anything is judged: what was right when it was queued may not be so today.
+    if name is not None and (told := await _tell_again(hub, name)) is not None:
+        return told
+    hub.node.reign.require_write()
     if name is None:
         return await queue(request_key=None)
-    # Before anything is judged: what was right when it was queued may not be so today.
-    if (told := await _tell_again(hub, name)) is not None:
-        return told
     try:
         return await queue(request_key=name)
     except ConflictError:

@@ -17,9 +17,10 @@ import uvloop
 from markethub.domain.node import NodeAddress
 from markethub.domain.selection import EVERYTHING
 from markethub.ports.replication import Patch
-from markethub.replication.follower import MARK, Copied, Follower, Watermark
+from markethub.replication.follower import Copied, Follower, Watermark
 from markethub.replication.http_source import HttpSource
 from markethub.replication.link import Link
+from markethub.replication.marks import FOLLOWED_MARK
 from markethub.stores.duckdb import open_duckdb_store
 
 
@@ -37,7 +38,7 @@ async def follow(url: str, path: Path, mode: str) -> dict[str, float]:
     if mode == "changes":
         state = await source.read_state()
         mark = Watermark(state.store_id, state.epoch, 0, EVERYTHING.to_texts())
-        store.replica.apply_patch(Patch(marks={MARK: mark.to_text()})).result()
+        store.replica.apply_patch(Patch(marks={FOLLOWED_MARK: mark.to_text()})).result()
     copied: list[Copied] = []
     start_s, cpu_s = time.perf_counter(), time.process_time()
     await Follower(source, store, EVERYTHING, copied.append).catch_up()

@@ -142,9 +142,12 @@ async def test_nodes_tell_each_other_their_epochs(door: Door) -> None:
             response = await client.request(method, path, headers=headers)
             assert response.headers[EPOCH_HEADER] == "1", path
         replaced = await client.request(*READ, headers=headers | {EPOCH_HEADER: "4"})
+        refused = await client.request("GET", "/api/dms/replication/state", headers=headers)
         assert door.hub.node.reign.fenced_by == 4
         assert replaced.json()["fenced"] is True
         assert replaced.headers[EPOCH_HEADER] == "1"
+    status, told = detail_of(refused)
+    assert (status, "this master was replaced: a node was promoted with epoch 4" in told) == (409, True)
 
 
 async def test_others_are_told_no_epoch_and_tell_none(door: Door) -> None:

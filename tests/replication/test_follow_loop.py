@@ -16,9 +16,10 @@ from markethub.domain.symbol import Symbol
 from markethub.ports.data_store import DataStore
 from markethub.ports.replication import ChangeSet, Patch, SeriesDigests, SourceState
 from markethub.ports.store import EVER
-from markethub.replication.follow_loop import VERIFIED_MARK, FollowLoop, Pace
+from markethub.replication.follow_loop import FollowLoop, Pace
 from markethub.replication.follower import Follower, Mode, Verdict
 from markethub.replication.journal import SyncJournal
+from markethub.replication.marks import VERIFIED_MARK
 from markethub.replication.source import StoreSource
 from markethub.stores.memory import MemorySeriesStore
 from markethub.tables.fills import FILLS

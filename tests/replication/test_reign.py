@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from markethub.domain.errors import ConflictError, ForbiddenError, InputError, StoreError
 from markethub.domain.node import Role
 from markethub.ports.data_store import DataStore
-from markethub.ports.replication import Patch
+from markethub.ports.replication import Patch, PatchCounts
+from markethub.replication.marks import COPY_MARK, FOLLOWED_MARK, VERIFIED_MARK
 from markethub.replication.reign import MARK, Reign
 from markethub.stores.memory import MemorySeriesStore
 
@@ -97,6 +99,43 @@ async def test_a_replaced_master_writes_nothing_until_it_is_made_a_slave(store: 
             one.require_write()
     slave = await start(store, Role.SLAVE)
     assert (slave.role, slave.epoch, slave.fenced_by) == (Role.SLAVE, 3, None)
+
+
+@pytest.mark.parametrize("configured", [Role.SLAVE, Role.MASTER])
+async def test_who_has_reigned_begins_to_follow_anew(store: DataStore, configured: Role) -> None:
+    """What it wrote nobody else has: no watermark of before leads on to that."""
+    reign = await start(store, Role.SLAVE)
+    marks = dict.fromkeys((FOLLOWED_MARK, COPY_MARK, VERIFIED_MARK), "from before")
+    store.replica.apply_patch(Patch(marks=marks)).result()
+    await start(store, Role.SLAVE)
+    assert {store.replica.read_mark(name) for name in marks} == {"from before"}
+    if configured is Role.SLAVE:
+        await reign.promote()
+        # still on its way from the former master when it was promoted
+        store.replica.apply_patch(Patch(marks=marks)).result()
+        await start(store, Role.SLAVE)
+        assert {store.replica.read_mark(name) for name in marks} == {"from before"}
+    else:
+        reign = await start(store, Role.MASTER)
+    await reign.hear(9)
+    await start(store, Role.SLAVE)
+    assert {store.replica.read_mark(name) for name in marks} == {None}
+
+
+async def test_a_promotion_counts_though_its_caller_gave_up(
+    store: DataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reign = await start(store, Role.SLAVE)
+    apply_patch, durable = store.replica.apply_patch, Future[PatchCounts]()
+    monkeypatch.setattr(store.replica, "apply_patch", lambda patch: (apply_patch(patch), durable)[1])
+    promoting = asyncio.create_task(reign.promote())
+    await asyncio.sleep(0)
+    promoting.cancel()
+    await asyncio.sleep(0)
+    durable.set_result(PatchCounts(0, 0, 0, 0))
+    with pytest.raises(asyncio.CancelledError):
+        await promoting
+    assert (reign.role, reign.epoch) == (Role.MASTER, 2)
 
 
 async def test_a_replaced_master_can_be_promoted_to_take_over_again(store: DataStore) -> None:

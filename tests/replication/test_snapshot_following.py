@@ -17,7 +17,8 @@ from markethub.domain.selection import EVERYTHING, Selection
 from markethub.ports.data_store import DataStore
 from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import ChangeSet, Patch, RecordPatch, SeriesPatch, SnapshotPage
-from markethub.replication.follower import COPY_MARK, Copied, Follower, Mode
+from markethub.replication.follower import Copied, Follower, Mode
+from markethub.replication.marks import COPY_MARK
 from markethub.replication.source import StoreSource
 from markethub.stores.duckdb import open_duckdb_store
 from markethub.stores.memory import MemorySeriesStore

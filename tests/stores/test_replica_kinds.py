@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from markethub.stores.memory import MemorySeriesStore
-from markethub.testing.replication_contract import check_random_histories
+from markethub.testing.replica_histories import check_random_histories
 from tests.stores.file_stores import opening_files
 
 _HISTORIES = 3

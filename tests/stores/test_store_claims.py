@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from markethub.domain.span import Span, merge
 from markethub.ports.store import Coverage
-from markethub.stores.claims import add_claim, claims_are_touching, cut_claims
+from markethub.stores.claims import add_claim, claims_are_touching, cut_claims, take_claims
 
 DAY_MS = 86_400_000
 
@@ -59,6 +59,41 @@ def test_told_again_nothing_changes(given_claims: list[Coverage]) -> None:
     kept = told(given_claims)
     for claim in kept:
         assert add_claim(kept, claim) == kept
+
+
+@given(st.lists(claims, max_size=6), st.lists(claims, min_size=1, max_size=6))
+def test_who_takes_what_changed_has_what_the_teller_has(
+    before: list[Coverage], meanwhile: list[Coverage]
+) -> None:
+    known = told(before)
+    kept = told([*before, *meanwhile])
+    new = [claim for claim in kept if claim not in known]
+    assert take_claims(known, new) == (kept, [claim.span for claim in new])
+    assert take_claims(kept, new) == (kept, [])
+
+
+@given(st.lists(claims, max_size=6), st.lists(claims, max_size=6))
+def test_of_taken_claims_none_overlaps_another_of_its_source(
+    before: list[Coverage], taken: list[Coverage]
+) -> None:
+    kept, _ = take_claims(told(before), taken)
+    for source in ("rest", "archive:a"):
+        for instant in range(41):
+            last = [claim for claim in taken if claim.source == source and instant in claim.span][-1:]
+            stored = [claim for claim in told(before) if claim.source == source and instant in claim.span]
+            found = [claim for claim in kept if claim.source == source and instant in claim.span]
+            assert [one.checked_ms for one in found] == [one.checked_ms for one in last or stored]
+    assert take_claims(kept, taken) == (kept, [])
+
+
+@given(st.lists(claims, max_size=6), st.lists(claims, max_size=6), claims)
+def test_only_touching_claims_matter_also_among_taken_ones(
+    before: list[Coverage], taken: list[Coverage], claim: Coverage
+) -> None:
+    kept, _ = take_claims(told(before), taken)
+    near = [old for old in kept if claims_are_touching(old, claim)]
+    far = [old for old in kept if not claims_are_touching(old, claim)]
+    assert set(add_claim(kept, claim)) == set(far) | set(add_claim(near, claim))
 
 
 @given(st.lists(claims, max_size=12), spans)

@@ -118,7 +118,7 @@ class MasterSettings(_AddressSettings):
     """Seconds after which a slave asks for news though nobody told it of any."""
     verify_every_s: Annotated[float, Field(ge=1, le=31_536_000)] = 86_400.0
     """Seconds from one comparison of all contents to the next."""
-    bandwidth_mb_s: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    bandwidth_mb_s: Annotated[float, Field(ge=0.05, le=100_000)] | None = None
     """The most megabytes a second that replication may take; no limit when left out."""
     compression: Literal["none", "lz4", "zstd"] = "lz4"
     """How what is sent is packed."""

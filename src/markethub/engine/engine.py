@@ -222,8 +222,12 @@ class Engine:
         while True:
             try:
                 await self._database.listen(self._hear)
-            except MarketHubError as error:
-                _log.warning("news of other workers cannot be heard now", error=str(error))
+            except Exception as error:  # noqa: BLE001 - a worker that heard nothing would work late for ever
+                _log.warning(
+                    "news of other workers cannot be heard now",
+                    error=str(error) or type(error).__name__,
+                    exc_info=None if isinstance(error, MarketHubError) else error,
+                )
                 await asyncio.sleep(_LISTEN_AGAIN_S)
                 self.wake()  # for what was missed meanwhile
 

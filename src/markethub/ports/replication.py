@@ -20,7 +20,8 @@ class SeriesPatch:
     """What to make of one series: bars in ``cleared`` and claims in ``unclaimed`` go, then the rest comes.
 
     ``bars`` have the schema KLINES, ascending and unique. A bar that is cleared and given again is one that
-    stayed, or was updated; so is a claim.
+    stayed, or was updated; so is a claim. Each claim is kept as told, and replaces what its source claimed
+    inside its span.
     """
 
     series: Series
@@ -77,7 +78,8 @@ class ChangeSet:
     """What the revisions in ``after < revision <= upto`` did, as far as it is still so.
 
     ``newest`` is the store's newest revision at the moment of reading; where ``upto`` equals it there is no
-    more. Applied in order, from 0 on, change sets make an empty store equal to this one.
+    more. Applied in order, from 0 on, change sets make an empty store equal to this one. ``after_ms`` and
+    ``upto_ms`` tell when these two revisions were written, as ``ReplicaStore.written_ms`` does.
     """
 
     after: int
@@ -85,6 +87,8 @@ class ChangeSet:
     newest: int
     series: Sequence[SeriesPatch] = ()
     records: Sequence[RecordPatch] = ()
+    after_ms: int | None = None
+    upto_ms: int | None = None
 
     @property
     def rows(self) -> int:
@@ -125,12 +129,16 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """Where a source stands: the names of its history and of its reign, and which revisions can be read."""
+    """Where a source stands: the names of its history and of its reign, and which revisions can be read.
+
+    ``newest_ms`` is when the newest revision was written, as ``ReplicaStore.written_ms`` tells.
+    """
 
     store_id: str
     epoch: int
     newest: int
     oldest: int
+    newest_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,13 @@ class ReplicaStore(Protocol):
 
     def oldest_revision(self) -> int:
         """Every change after this revision can still be read; 0 where nothing was trimmed."""
+
+    def written_ms(self, revision: int) -> int | None:
+        """When a revision from the oldest to the newest was written; None where that was not kept, as of 0.
+
+        Two stores of one name that tell different times of a revision have parted before it: one of them is
+        a copy, or was restored from one.
+        """
 
     def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
         """The next changes of what ``selection`` takes, of whole revisions, about ``most_rows`` rows.

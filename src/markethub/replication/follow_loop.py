@@ -21,10 +21,8 @@ from markethub.replication.follower import Follower, Mode, Verdict, Watermark
 from markethub.replication.following import FollowingState
 from markethub.replication.journal import SyncJournal
 from markethub.replication.link import Link
+from markethub.replication.marks import VERIFIED_MARK
 from markethub.replication.reporting import Reporting
-
-VERIFIED_MARK = "verified"
-"""The mark in the following store that keeps its last verification."""
 
 _PROOF = "verify"
 _LEAST_PAUSE_S = 0.5
@@ -238,7 +236,7 @@ class FollowLoop:
             text = await asyncio.to_thread(self._follower.store.replica.read_mark, VERIFIED_MARK)
             self._verified = None if text is None else _Verified.from_text(text)
             kept = await self._reporting.read_kept()
-        except (MarketHubError, ValueError, TypeError) as error:  # the last two: written by a newer MarketHub
+        except Exception as error:  # noqa: BLE001 - such as what a newer MarketHub wrote; following goes on without
             _log.warning("cannot tell when this slave had all of its master's data", error=str(error))
             return
         if kept is not None and self._mark is not None and kept.store_id == self._mark.store_id:

@@ -1,7 +1,7 @@
 """A store that follows another: changes in their order, and comparison where their order is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
@@ -22,15 +22,11 @@ from markethub.ports.replication import (
     SnapshotPage,
     SourceState,
 )
-from markethub.ports.store import EVER
+from markethub.ports.store import EVER, SeriesSummary
 from markethub.replication.comparison import SeriesComparison, TableComparison
+from markethub.replication.marks import COPY_MARK, FOLLOWED_MARK
 from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.selected import takes_table
-
-MARK = "replica"
-"""The mark in the following store that keeps its watermark."""
-COPY_MARK = "replica_copy"
-"""The mark there that keeps how far a snapshot has come; gone when it is done."""
 
 _ROWS_PER_SET = 2 * 122_880
 """Two row groups of DuckDB: what fills them goes to the file at once, the rest is written twice."""
@@ -43,12 +39,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a store has followed a source: all of ``selection`` up to ``revision`` is there."""
+    """How far a store has followed a source: all of ``selection`` up to ``revision`` is there.
+
+    ``written_ms`` is when the source wrote that revision, None where it does not tell.
+    """
 
     store_id: str
     epoch: int
     revision: int
     selection: Mapping[str, list[str]]
+    written_ms: int | None = None
 
     def to_text(self) -> str:
         return orjson.dumps(self).decode()
@@ -73,6 +73,10 @@ class Copying:
     def from_text(cls, text: str) -> Self:
         told = orjson.loads(text)
         return cls(Watermark(**told["begun"]), told["cursor"])
+
+
+class _PartedError(ReplicationError):
+    """The source counts its revisions as what was followed did, and has written others under them."""
 
 
 class Mode(StrEnum):
@@ -127,7 +131,7 @@ class Follower:
 
     async def read_mark(self) -> Watermark | None:
         """How far the store has followed; None if it never did."""
-        text = await asyncio.to_thread(self.store.replica.read_mark, MARK)
+        text = await asyncio.to_thread(self.store.replica.read_mark, FOLLOWED_MARK)
         return None if text is None else Watermark.from_text(text)
 
     async def catch_up(self) -> Watermark:
@@ -146,6 +150,8 @@ class Follower:
             state = await self.source.read_state()
             self._check_reign(state, mark)
         self.newest = state.newest
+        if mark is None and self.least_epoch is not None and state.newest == 0:
+            raise _refusal("it has never held anything, while this store does")
         if mark is None or not self._leads_on(mark, state):
             _log.warning(
                 "no watermark leads on, so all contents are compared with the source",
@@ -154,7 +160,18 @@ class Follower:
                 newest=state.newest,
             )
             mark = await self._compare_all(state)
-        return await self._follow(mark)
+        try:
+            mark = await self._follow(mark)
+        except _PartedError:
+            if self._must_agree(state, mark):
+                raise
+            _log.warning("the source is a copy that went its own way, so all contents are compared with it")
+            mark = await self._follow(await self._compare_all(state))
+        if mark.epoch < state.epoch:
+            # From now on nobody may take its place without a promotion.
+            mark = replace(mark, epoch=state.epoch)
+            await self._apply(Patch(marks={FOLLOWED_MARK: mark.to_text()}))
+        return mark
 
     async def verify(self, symbol: Symbol | None = None, span: Span = EVER) -> Verdict:
         """Catch up, compare contents with the source, and repair what differs.
@@ -194,15 +211,18 @@ class Follower:
                 f"the source is not followed: it is of epoch {state.epoch}, and was replaced by one of epoch "
                 f"{self.least_epoch()}; name that one in [master]"
             )
-        if mark is None or state.epoch > mark.epoch:
-            return
-        if mark.store_id != state.store_id or state.newest < mark.revision:
-            other = "another store's" if mark.store_id != state.store_id else "older"
-            raise ReplicationError(
-                f"the source is not followed: its data is {other} than what was followed in epoch "
-                f"{mark.epoch}, and following it would remove what it lacks; promote the node that has the "
-                "data, or, if what the source has is right, start this node with an empty data folder"
-            )
+        if mark is not None and self._must_agree(state, mark):
+            self._check_data(state, mark)
+
+    def _must_agree(self, state: SourceState, mark: Watermark) -> bool:
+        """Whether the source has to be the store that was followed: nobody was promoted since."""
+        return self.least_epoch is not None and state.epoch <= mark.epoch
+
+    def _check_data(self, state: SourceState, mark: Watermark) -> None:
+        if mark.store_id != state.store_id:
+            raise _refusal(f"its data is another store's than what was followed in epoch {mark.epoch}")
+        if state.newest < mark.revision:
+            raise _refusal(f"its data is older than what was followed in epoch {mark.epoch}")
 
     def _leads_on(self, mark: Watermark, state: SourceState) -> bool:
         return (
@@ -217,11 +237,12 @@ class Follower:
             if await comparison.compare():
                 await self._bring(comparison, Mode.FULL)
         mark = self._mark_of(state)
-        await self._apply(Patch(marks={MARK: mark.to_text(), COPY_MARK: None}))
+        await self._apply(Patch(marks={FOLLOWED_MARK: mark.to_text(), COPY_MARK: None}))
         return mark
 
     def _mark_of(self, state: SourceState) -> Watermark:
-        return Watermark(state.store_id, state.epoch, state.newest, self.selection.to_texts())
+        selection = self.selection.to_texts()
+        return Watermark(state.store_id, state.epoch, state.newest, selection, state.newest_ms)
 
     async def _find_copying(self, state: SourceState) -> Copying | None:
         """The snapshot to go on with, or to begin; None where the store holds something else."""
@@ -241,7 +262,7 @@ class Follower:
                 page = await waiting
                 copying = replace(copying, cursor=page.cursor)
                 if page.cursor is None:
-                    marks = {MARK: copying.begun.to_text(), COPY_MARK: None}
+                    marks = {FOLLOWED_MARK: copying.begun.to_text(), COPY_MARK: None}
                 else:
                     marks = {COPY_MARK: copying.to_text()}
                     waiting = self._read_page(copying)  # on its way while this one is written
@@ -275,8 +296,8 @@ class Follower:
     async def _comparisons(self, part: Selection) -> AsyncIterator[SeriesComparison | TableComparison]:
         theirs = await self.source.list_series(part)
         mine = await asyncio.to_thread(self.store.summaries)
-        known = {one.series for one in (*theirs, *mine) if part.takes_series(one.series)}
-        for series in sorted(known):
+        known = await asyncio.to_thread(_list_known, (*theirs, *mine), part)
+        for series in known:
             yield SeriesComparison(self.source, self.store, series)
         for table in RECORD_TABLES.values():
             if takes_table(part, table):
@@ -300,15 +321,16 @@ class Follower:
         try:
             while True:
                 changes = await waiting
+                _check_history(mark, changes)
                 if changes.upto == mark.revision:
                     self.reached(mark)
                     return mark
                 self.newest = changes.newest
-                mark = replace(mark, revision=changes.upto)
+                mark = replace(mark, revision=changes.upto, written_ms=changes.upto_ms)
                 is_last = changes.upto == changes.newest
                 if not is_last:
                     waiting = self._read_after(mark)  # on its way while this set is written
-                await self._apply(Patch(changes.series, changes.records, {MARK: mark.to_text()}))
+                await self._apply(Patch(changes.series, changes.records, {FOLLOWED_MARK: mark.to_text()}))
                 self._note_rows(changes, Mode.INCREMENTAL)
                 if is_last:
                     self.reached(mark)
@@ -321,7 +343,26 @@ class Follower:
         return asyncio.create_task(self.source.read_changes(mark.revision, self.rows_per_set, self.selection))
 
     async def _apply(self, patch: Patch) -> PatchCounts:
-        return await asyncio.wrap_future(self.store.replica.apply_patch(patch))
+        # It is checked before it is queued, which takes a moment for thousands of series.
+        return await asyncio.wrap_future(await asyncio.to_thread(self.store.replica.apply_patch, patch))
+
+
+def _check_history(mark: Watermark, changes: ChangeSet) -> None:
+    if mark.written_ms is not None and changes.after_ms not in (None, mark.written_ms):
+        raise _PartedError(
+            str(_refusal(f"its revision {mark.revision} is another one than the one that was followed"))
+        )
+
+
+def _refusal(why: str) -> ReplicationError:
+    return ReplicationError(
+        f"the source is not followed: {why}, and following it would remove what it lacks; promote the node "
+        "that has the data, or, if what the source has is right, start this node with an empty data folder"
+    )
+
+
+def _list_known(summaries: Iterable[SeriesSummary], part: Selection) -> list[Series]:
+    return sorted({one.series for one in summaries if part.takes_series(one.series)})
 
 
 def _is_empty(store: DataStore) -> bool:

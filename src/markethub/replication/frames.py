@@ -46,7 +46,8 @@ Message = bytes | bytearray
 
 def pack_changes(changes: ChangeSet, compression: str | None = None) -> list[bytes]:
     """The message of a change set, in pieces; ``compression`` is None, ``lz4`` or ``zstd``."""
-    told = {"after": changes.after, "upto": changes.upto, "newest": changes.newest}
+    numbers = ("after", "upto", "newest", "after_ms", "upto_ms")
+    told = {name: getattr(changes, name) for name in numbers}
     return _pack_patches(told, changes.series, changes.records, compression)
 
 
@@ -54,7 +55,15 @@ def unpack_changes(message: Message) -> ChangeSet:
     """Read what ``pack_changes`` wrote; ReplicationError if it is anything else, or was cut short."""
     with _explained("a change set"):
         header, series, records = _unpack_patches(message)
-        return ChangeSet(header["after"], header["upto"], header["newest"], series, records)
+        return ChangeSet(
+            header["after"],
+            header["upto"],
+            header["newest"],
+            series,
+            records,
+            header["after_ms"],
+            header["upto_ms"],
+        )
 
 
 def pack_snapshot(page: SnapshotPage, compression: str | None = None) -> list[bytes]:

@@ -10,6 +10,7 @@ the other. All of it lies in a mark of the store, so it goes with the data.
 import asyncio
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
@@ -20,11 +21,13 @@ from markethub.domain.errors import ConflictError, ForbiddenError, InputError, S
 from markethub.domain.node import Role
 from markethub.ports.data_store import DataStore
 from markethub.ports.replication import Patch
+from markethub.replication.marks import COPY_MARK, FOLLOWED_MARK, VERIFIED_MARK
 
 MARK = "reign"
 """The mark in the store that keeps all this."""
 
 _TOLD = re.compile(r"([0-9]{1,15})(?:\.([0-9a-f]{8}))?")
+_NO_MARKS: Mapping[str, str | None] = {}
 _log = structlog.get_logger(__name__)
 
 
@@ -109,6 +112,11 @@ class Reign:
                 f"{self.epoch}; start it as a slave ([node] role = 'slave'), or start it again and promote it"
             )
 
+    def require_reign(self) -> None:
+        """Do nothing on a master that reigns; ForbiddenError on a slave, ConflictError on one replaced."""
+        self.require_role(Role.MASTER)
+        self.require_write()
+
     def require_role(self, role: Role) -> None:
         """Do nothing on a node of ``role``; ForbiddenError on others."""
         if self.role is not role:
@@ -154,13 +162,18 @@ class Reign:
         """At a node's start: forget what the configuration has overtaken since.
 
         A replaced master that is configured as a slave becomes one, and so does a promoted slave that was
-        replaced in its turn. A slave that is now configured as the master begins a reign, as if promoted.
+        replaced in its turn; what they had followed before is forgotten. A slave that is now configured as
+        the master begins a reign, as if promoted.
         """
         async with self._changing:
             state = self._state
+            forgotten: dict[str, None] = {}
             if self._configured is Role.SLAVE:
                 if state.promoted_from is None or state.fenced_by is not None:
                     epoch, seal = state.highest
+                    if state.promoted_from is not None or not state.was_slave:
+                        # It reigned, and wrote what nobody else has: no watermark of before leads on to that.
+                        forgotten = dict.fromkeys((FOLLOWED_MARK, COPY_MARK, VERIFIED_MARK))
                     state = _State(epoch, seal=seal, was_slave=True)
             elif state.was_slave and state.promoted_from is None:
                 await self._begin_reign(None)
@@ -168,7 +181,7 @@ class Reign:
             else:
                 state = replace(state, promoted_from=None, was_slave=False)
             if state != self._state:
-                await self._keep(state)
+                await self._keep(state, forgotten)
 
     async def _begin_reign(self, promoted_from: str | None) -> int:
         epoch = self._state.highest[0] + 1
@@ -177,9 +190,20 @@ class Reign:
         _log.warning("this node begins a reign", epoch=epoch)
         return epoch
 
-    async def _keep(self, state: _State) -> None:
+    async def _keep(self, state: _State, marks: Mapping[str, str | None] = _NO_MARKS) -> None:
         text = orjson.dumps(asdict(state)).decode()
-        await asyncio.wrap_future(self._store.replica.apply_patch(Patch(marks={MARK: text})))
+        durable = asyncio.wrap_future(self._store.replica.apply_patch(Patch(marks={MARK: text, **marks})))
+        try:
+            await asyncio.shield(durable)
+        except asyncio.CancelledError:
+            # It cannot be taken back: memory must not stay behind the store.
+            await asyncio.wait([durable])
+            if not durable.exception():
+                self._take(state)
+            raise
+        self._take(state)
+
+    def _take(self, state: _State) -> None:
         self._state = state
         self._changed.set()
         self._changed = asyncio.Event()

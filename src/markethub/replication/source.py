@@ -35,7 +35,8 @@ class StoreSource:
         replica = self._store.replica
         newest = await asyncio.to_thread(replica.newest_revision)
         oldest = await asyncio.to_thread(replica.oldest_revision)
-        return SourceState(replica.store_id, self._epoch(), newest, oldest)
+        newest_ms = await asyncio.to_thread(replica.written_ms, newest)
+        return SourceState(replica.store_id, self._epoch(), newest, oldest, newest_ms)
 
     async def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
         return await asyncio.to_thread(self._store.replica.read_changes, after, most_rows, selection)
@@ -44,8 +45,10 @@ class StoreSource:
         return await asyncio.to_thread(read_snapshot_page, self._store, cursor, most_rows, selection)
 
     async def list_series(self, selection: Selection) -> list[SeriesSummary]:
-        found = await asyncio.to_thread(self._store.summaries)
-        return [one for one in found if selection.takes_series(one.series)]
+        def find() -> list[SeriesSummary]:
+            return [one for one in self._store.summaries() if selection.takes_series(one.series)]
+
+        return await asyncio.to_thread(find)
 
     async def digest_series(self, series: Series) -> SeriesDigests:
         return await asyncio.to_thread(digest_stored_series, self._store, series)

@@ -1,7 +1,7 @@
 """What a master tells its followers; each answer is made in threads, a few at a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ from markethub.domain.errors import InputError
 from markethub.domain.selection import Selection
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
+from markethub.ports.store import SeriesSummary
 from markethub.replication.frames import (
     pack_changes,
     pack_part,
@@ -62,6 +63,10 @@ async def read_snapshot(
 async def list_series(hub: Hub, selection: Selection) -> list[Any]:
     """Each series with rows, first and last open time, and revision, as JSON."""
     found = await hub.node.source.list_series(selection)
+    return await asyncio.to_thread(_show_series, found)
+
+
+def _show_series(found: Sequence[SeriesSummary]) -> list[Any]:
     return [(str(one.series), one.rows, one.first_ms, one.last_ms, one.revision) for one in found]
 
 

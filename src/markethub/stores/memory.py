@@ -11,7 +11,7 @@ from markethub.domain.symbol import Series
 from markethub.ports.clock import Clock, system_clock
 from markethub.ports.store import EVER, Change, Coverage, SeriesSummary, SeriesWrite, UpsertCounts
 from markethub.stores.admission import admit_writes
-from markethub.stores.claims import add_claim, cut_claims
+from markethub.stores.claims import ClaimRule, add_claims, cut_claims
 from markethub.stores.memory_records import MemoryRecords, SharedLife
 from markethub.stores.memory_replica import MemoryReplica
 from markethub.stores.memory_tables import StoredSeries
@@ -144,7 +144,7 @@ class MemorySeriesStore:
     def close(self) -> None:
         self._life.close()
 
-    def _write(self, write: SeriesWrite) -> UpsertCounts:
+    def _write(self, write: SeriesWrite, claim_rule: ClaimRule = add_claims) -> UpsertCounts:
         series, bars = write.series, write.bars
         stored = self._series.get(series, StoredSeries())
         columns = [open_times_ms(bars), *bars.columns[1:]]
@@ -152,12 +152,8 @@ class MemorySeriesStore:
         new = {time_ms: row for time_ms, row in rows.items() if time_ms not in stored.bars}
         changed = {time_ms: row for time_ms, row in rows.items() if stored.bars.get(time_ms, row) != row}
         touched = [Span(time_ms, time_ms + series.interval.width_ms) for time_ms in (*new, *changed)]
-        kept = stored.claims
-        for claim in write.covered:
-            after = add_claim(kept, claim)
-            if after != kept:
-                touched.append(claim.span)
-                kept = after
+        kept, news = claim_rule(stored.claims, write.covered)
+        touched += news
         if touched:
             self._life.take_revision()
             hull = Span(min(span.start_ms for span in touched), max(span.end_ms for span in touched))

@@ -13,7 +13,7 @@ from markethub.domain.span import Span
 from markethub.ports.clock import Clock
 from markethub.ports.records import OwnerClaims, RecordQuery
 from markethub.ports.store import Coverage, UpsertCounts
-from markethub.stores.claims import add_claim, cut_claims
+from markethub.stores.claims import ClaimRule, add_claims, cut_claims
 from markethub.stores.memory_tables import Key, Record, StoredRecords
 from markethub.stores.questions import check_query, check_table
 from markethub.stores.record_admission import admit_owner_claims, admit_records
@@ -39,9 +39,9 @@ class SharedLife:
         self._times.append(self._clock())
         return len(self._times)
 
-    def time_of(self, revision: int) -> int:
-        """When a revision was taken."""
-        return self._times[revision - 1]
+    def time_of(self, revision: int) -> int | None:
+        """When a revision was taken; None of 0."""
+        return self._times[revision - 1] if revision else None
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -100,7 +100,13 @@ class MemoryRecords:
         with self._life.open():
             return cut_claims(self.tables[table.name].claims.get(owner, []), span)
 
-    def write(self, table: RecordTable, rows: pa.Table, covered: Iterable[OwnerClaims]) -> UpsertCounts:
+    def write(
+        self,
+        table: RecordTable,
+        rows: pa.Table,
+        covered: Iterable[OwnerClaims],
+        claim_rule: ClaimRule = add_claims,
+    ) -> UpsertCounts:
         """Write what was admitted; call it while the store's life is held open."""
         stored = self.tables[table.name]
         given = {key_of(table, record): record for record in to_records(rows)}
@@ -109,11 +115,9 @@ class MemoryRecords:
         claims: dict[str, list[Coverage]] = {}
         for told in covered:
             before = claims.get(told.owner, stored.claims.get(told.owner, []))
-            after = before
-            for claim in told.claims:
-                after = add_claim(after, claim)
-            if after != before:
-                claims[told.owner] = after
+            kept, news = claim_rule(before, told.claims)
+            if news:
+                claims[told.owner] = kept
         if new or changed or claims:
             stored.revision = self._life.take_revision()
             stored.rows.update(new | changed)

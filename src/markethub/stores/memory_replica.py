@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from markethub.domain.errors import ConflictError, StoreError
 from markethub.domain.selection import Selection
-from markethub.domain.span import Span, merge, subtract
+from markethub.domain.span import Span, merge
 from markethub.domain.symbol import Series
 from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import Backlog, ChangeSet, Patch, PatchCounts, RecordPatch, SeriesPatch
 from markethub.ports.store import Change, Coverage, SeriesWrite, UpsertCounts
-from markethub.stores.claims import add_claim
+from markethub.stores.claims import ClaimRule, drop_claims, take_claims
 from markethub.stores.memory_backlog import read_backlog
 from markethub.stores.memory_records import MemoryRecords, SharedLife, key_of, to_records, to_rows
 from markethub.stores.memory_tables import Row, StoredRecords, StoredSeries
@@ -35,7 +35,7 @@ class MemoryReplica:
         series: dict[Series, StoredSeries],
         changes: list[Change],
         records: MemoryRecords,
-        write: Callable[[SeriesWrite], UpsertCounts],
+        write: Callable[[SeriesWrite, ClaimRule], UpsertCounts],
     ) -> None:
         self._life = life
         self._series = series
@@ -58,6 +58,10 @@ class MemoryReplica:
         with self._life.open():
             return self._trimmed_to
 
+    def written_ms(self, revision: int) -> int | None:
+        with self._life.open():
+            return self._life.time_of(revision)
+
     def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
         check_limit(most_rows)
         with self._life.open():
@@ -69,9 +73,10 @@ class MemoryReplica:
                     f"changes after revision {after} were trimmed: the oldest that is known follows "
                     f"{self._trimmed_to}"
                 )
+            after_ms = self._life.time_of(after)
             window = range(after + 1, self._choose_end(after, most_rows) + 1)
             if not window:
-                return ChangeSet(after, after, newest)
+                return ChangeSet(after, after, newest, after_ms=after_ms, upto_ms=after_ms)
             series = [
                 _patch_of(one, stored, window)
                 for one, stored in sorted(self._series.items(), key=lambda item: item[0])
@@ -82,12 +87,15 @@ class MemoryReplica:
                 for name, table in RECORD_TABLES.items()
                 if takes_table(selection, table)
             ]
+            upto_ms = self._life.time_of(window[-1])
         return ChangeSet(
             after,
             window[-1],
             newest,
             [patch for patch in series if patch is not None],
             [patch for patch in records if patch is not None],
+            after_ms,
+            upto_ms,
         )
 
     def read_backlog(self, after: int, selection: Selection) -> Backlog:
@@ -174,13 +182,14 @@ class MemoryReplica:
         counts: list[UpsertCounts] = []
         for one in patch.series:
             deleted += self._clear(one)
-            counts.append(self._write(SeriesWrite(one.series, one.bars, () if one.unclaimed else one.claims)))
+            write = SeriesWrite(one.series, one.bars, () if one.unclaimed else one.claims)
+            counts.append(self._write(write, take_claims))
         for table_patch in patch.records:
             deleted += self._delete_records(table_patch)
             for owner in table_patch.unclaimed:
                 self._replace_owner_claims(table_patch, owner)
             claims = [told for told in table_patch.claims if told.owner not in table_patch.unclaimed]
-            counts.append(self._records.write(table_patch.table, table_patch.rows, claims))
+            counts.append(self._records.write(table_patch.table, table_patch.rows, claims, take_claims))
         for name, value in patch.marks.items():
             if value is None:
                 self._marks.pop(name, None)
@@ -214,13 +223,7 @@ class MemoryReplica:
         return len(gone)
 
     def _replace_claims(self, patch: SeriesPatch, stored: StoredSeries) -> None:
-        after: Sequence[Coverage] = [
-            Coverage(part, claim.source, claim.checked_ms)
-            for claim in stored.claims
-            for part in subtract(claim.span, patch.unclaimed)
-        ]
-        for claim in patch.claims:
-            after = add_claim(after, claim)
+        after = take_claims(drop_claims(stored.claims, patch.unclaimed), patch.claims).claims
         if set(after) == set(stored.claims):
             return
         lost = merge(claim.span for claim in stored.claims if claim not in after)
@@ -230,7 +233,7 @@ class MemoryReplica:
             if claim not in stored.claims or any(claim.span.intersect(span) for span in lost)
         ]
         revision = self._note(patch.series, [*lost, *(claim.span for claim in told)])
-        stored.claims = list(after)
+        stored.claims = after
         stored.unclaimed += [(revision, span) for span in lost]
         stored.stamp(told, revision)
         self._series[patch.series] = stored
@@ -238,10 +241,8 @@ class MemoryReplica:
     def _replace_owner_claims(self, patch: RecordPatch, owner: str) -> None:
         stored = self._records.tables[patch.table.name]
         before = stored.claims.get(owner, [])
-        after: list[Coverage] = []
-        for told in patch.claims:
-            for claim in told.claims if told.owner == owner else ():
-                after = add_claim(after, claim)
+        told = [claim for one in patch.claims if one.owner == owner for claim in one.claims]
+        after = take_claims([], told).claims
         if set(after) == set(before):
             return
         stored.revision = self._life.take_revision()

@@ -47,5 +47,8 @@ class StoredRecords:
     def claim(self, owner: str, claims: list[Coverage], revision: int) -> None:
         """Let these be all the claims about ``owner``."""
         known = {claim: self.claimed.pop((owner, claim)) for claim in self.claims.get(owner, ())}
-        self.claims[owner] = claims
+        if claims:
+            self.claims[owner] = claims
+        else:
+            self.claims.pop(owner, None)  # an owner without claims is none that is told of
         self.claimed.update({(owner, claim): known.get(claim, revision) for claim in claims})

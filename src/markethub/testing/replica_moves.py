@@ -2,11 +2,13 @@
 
 # ruff: noqa: S101 - assert is how pytest speaks
 
+from collections.abc import Sequence
 from typing import Any
 
 from markethub.domain.selection import EVERYTHING, Selection
 from markethub.ports.data_store import DataStore
-from markethub.ports.replication import Patch, PatchCounts, RecordPatch, SeriesPatch
+from markethub.ports.records import OwnerClaims
+from markethub.ports.replication import ChangeSet, Patch, PatchCounts, RecordPatch, SeriesPatch
 from markethub.ports.store import Coverage
 from markethub.tables.catalog import RECORD_TABLES
 from markethub.tables.fills import FILLS
@@ -47,12 +49,20 @@ def follow(
 ) -> int:
     """Bring every change after ``after`` from one store to the other; return the revision reached."""
     while True:
-        changes = source.replica.read_changes(after, most_rows, selection)
-        target.replica.apply_patch(Patch(changes.series, changes.records)).result()
+        changes = follow_set(source, target, after, most_rows, selection)
         if changes.upto == changes.newest:
             return changes.upto
         assert changes.upto > after
         after = changes.upto
+
+
+def follow_set(
+    source: DataStore, target: DataStore, after: int, most_rows: int, selection: Selection
+) -> ChangeSet:
+    """Bring the next set of changes after ``after`` from one store to the other."""
+    changes = source.replica.read_changes(after, most_rows, selection)
+    target.replica.apply_patch(Patch(changes.series, changes.records)).result()
+    return changes
 
 
 def clear(target: DataStore, *patches: SeriesPatch) -> PatchCounts:
@@ -64,6 +74,12 @@ def delete_fills(store: DataStore, *numbers: int) -> PatchCounts:
     """Delete the fills that ``fills_at`` made of these numbers."""
     keys = fills_at(*numbers).select(list(FILLS.key))
     return store.replica.apply_patch(Patch((), (RecordPatch(FILLS, FILLS.empty(), keys),))).result()
+
+
+def claims_patch(*told: OwnerClaims, unclaimed: Sequence[str] = ()) -> Patch:
+    """About the owners of fills, without a row."""
+    keys = FILLS.empty().select(list(FILLS.key))
+    return Patch(records=[RecordPatch(FILLS, FILLS.empty(), keys, told, unclaimed)])
 
 
 def claim(start: int, stop: int, source: str = "rest", checked_ms: int = T0) -> Coverage:

@@ -8,14 +8,12 @@ class TestMyReplica(ReplicationContract):
 
 # ruff: noqa: S101 - assert is how pytest speaks
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from markethub.domain.errors import ConflictError, StoreError
 from markethub.domain.interval import Interval
@@ -32,7 +30,9 @@ from markethub.tables.fills import FILLS
 from markethub.tables.klines import empty_klines
 from markethub.tables.records import RecordTable
 from markethub.tables.tickers import TICKERS
+from markethub.testing.claim_contract import FollowedClaimsContract
 from markethub.testing.record_rows import ALWAYS, fills_at, rows_of
+from markethub.testing.replica_histories import CLAIM_CHANGES, check_random_histories
 from markethub.testing.replica_moves import ENOUGH, OWNER, claim, clear, content_of, delete_fills, follow
 from markethub.testing.store_contract import (
     APPLE_DAYS,
@@ -74,7 +74,7 @@ _SELECTIONS = {
 }
 
 
-class ReplicationContract:
+class ReplicationContract(FollowedClaimsContract):
     """Subclass it; ``open_store`` opens an empty store each time it is called and closes them all.
 
     ``random_histories`` says how many pairs of stores the random test opens.
@@ -83,21 +83,9 @@ class ReplicationContract:
     random_histories = 25
 
     @pytest.fixture
-    def open_store(self) -> Callable[[], DataStore]:
-        raise NotImplementedError("a subclass overrides the fixture `open_store`")
-
-    @pytest.fixture
     def reopen(self) -> Callable[[DataStore], DataStore]:
         """What closes a store of ``open_store`` and opens it again; left alone, it does neither."""
         return lambda store: store
-
-    @pytest.fixture
-    def source(self, open_store: Callable[[], DataStore]) -> DataStore:
-        return open_store()
-
-    @pytest.fixture
-    def target(self, open_store: Callable[[], DataStore]) -> DataStore:
-        return open_store()
 
     def test_each_store_has_a_name_of_its_own(self, source: DataStore, target: DataStore) -> None:
         assert source.replica.store_id != target.replica.store_id
@@ -387,58 +375,5 @@ class ReplicationContract:
     def test_random_changes_arrive(self, open_store: Callable[[], DataStore]) -> None:
         check_random_histories(open_store, open_store, self.random_histories)
 
-
-def check_random_histories(
-    open_source: Callable[[], DataStore], open_target: Callable[[], DataStore], histories: int
-) -> None:
-    """Random writes, claims and deletions reach the target, whatever the sizes and moments of the sets."""
-
-    @settings(max_examples=histories, deadline=None)
-    @given(st.data())
-    def check(data: st.DataObject) -> None:
-        source, target = open_source(), open_target()
-        seen = 0
-        for number in range(data.draw(st.integers(1, 12))):
-            _change(source, data.draw(_CHANGES), number)
-            if data.draw(st.booleans()):
-                seen = follow(source, target, after=seen, most_rows=data.draw(st.integers(1, 30)))
-                assert content_of(target) == content_of(source)
-        follow(source, target, after=seen, most_rows=data.draw(st.integers(1, 30)))
-        assert content_of(target) == content_of(source)
-
-    check()
-
-
-_MINUTES = st.tuples(st.integers(0, 12), st.integers(1, 6)).map(lambda pair: (pair[0], sum(pair)))
-_CHANGES = st.one_of(
-    st.tuples(st.just("bars"), st.sampled_from([BTC, ETH]), _MINUTES, st.sampled_from([1.0, 2.0])),
-    st.tuples(st.just("claim"), st.sampled_from([BTC, ETH]), _MINUTES, st.sampled_from(["rest", "files"])),
-    st.tuples(st.just("clear"), st.sampled_from([BTC, ETH]), _MINUTES, _MINUTES),
-    st.tuples(st.just("fills"), st.just(BTC), _MINUTES, st.sampled_from(["buy", "sell"])),
-    st.tuples(st.just("delete"), st.just(BTC), _MINUTES, st.none()),
-    st.tuples(st.just("unclaim"), st.just(BTC), _MINUTES, st.booleans()),
-)
-
-
-def _change(store: DataStore, change: Sequence[Any], number: int) -> None:
-    what, series, (start, stop), detail = change
-    if what == "bars":
-        store.upsert(series, bars_at(minutes(start, stop), detail)).result()
-    elif what == "claim":
-        # another day each time, so that claims cut each other
-        later = claim(start, stop, detail, T0 + number * 86_400_000)
-        store.upsert(series, empty_klines(), [later]).result()
-    elif what == "clear":
-        spans = [minute_span(start, stop)], [minute_span(*detail)]
-        clear(store, SeriesPatch(series, empty_klines(), (), *spans))
-    elif what == "fills":
-        rows = fills_at(*range(start, stop), side=detail)
-        claims = [OwnerClaims(OWNER, [claim(start, stop, "rest", T0 + number)])]
-        store.records.upsert_records(FILLS, rows, claims).result()
-    elif what == "delete":
-        delete_fills(store, *range(start, stop))
-    else:
-        told = [OwnerClaims(OWNER, [claim(start, stop, "rest", T0 + number)])] if detail else []
-        keys = FILLS.empty().select(list(FILLS.key))
-        patch = RecordPatch(FILLS, FILLS.empty(), keys, told, [OWNER])
-        store.replica.apply_patch(Patch(records=[patch])).result()
+    def test_random_claims_arrive(self, open_store: Callable[[], DataStore]) -> None:
+        check_random_histories(open_store, open_store, self.random_histories, CLAIM_CHANGES)

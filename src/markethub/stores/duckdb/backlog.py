@@ -13,6 +13,7 @@ from markethub.domain.selection import Selection
 from markethub.domain.support import DataKind
 from markethub.domain.symbol import Series, Symbol
 from markethub.ports.replication import Backlog
+from markethub.stores.duckdb.change_log import time_of
 from markethub.stores.duckdb.change_reading import newest_revision
 from markethub.stores.duckdb.schema import name_columns
 from markethub.tables.catalog import RECORD_TABLES
@@ -36,7 +37,7 @@ def read_backlog(connection: duckdb.DuckDBPyConnection, after: int, selection: S
     for table in RECORD_TABLES.values():
         if takes_table(selection, table):
             parts += _read_table(connection, after, selection, table)
-    since_ms = _time_of(connection, min(part.first for part in parts)) if parts else None
+    since_ms = time_of(connection, min(part.first for part in parts)) if parts else None
     return Backlog(newest - after, sum(part.rows for part in parts), since_ms)
 
 
@@ -79,11 +80,3 @@ def _read_table(
     ).fetchall()
     if gone is not None:
         yield _Part(0, gone)
-
-
-def _time_of(connection: duckdb.DuckDBPyConnection, revision: int) -> int | None:
-    """When a revision was written; None where no file of this version wrote it."""
-    ((at_ms,),) = connection.sql(
-        "SELECT arg_min(at_ms, revision) FROM revision_times WHERE revision >= ?", params=[revision]
-    ).fetchall()
-    return None if at_ms is None else int(at_ms)

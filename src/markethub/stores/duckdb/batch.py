@@ -14,6 +14,7 @@ from markethub.domain.interval import Interval
 from markethub.domain.span import Span
 from markethub.domain.symbol import Series
 from markethub.ports.store import Coverage, UpsertCounts
+from markethub.stores.claims import ClaimRule, add_claims
 from markethub.stores.duckdb.change_log import WRITTEN, LoggedChange, log_changes
 from markethub.stores.duckdb.claim_rows import SERIES_CLAIMS, ClaimRows
 from markethub.stores.duckdb.group import CHANGED, NEW, Group, Piece
@@ -89,9 +90,10 @@ def apply_writes(
     stage: Stage,
     hot_from_ms: Mapping[Interval, int],
     writes: Sequence[Entry],
+    claim_rule: ClaimRule = add_claims,
 ) -> list[UpsertCounts]:
     """Write into the open transaction, as if one write came after the other, and tell what each did."""
-    batch = _Batch(connection, stage, hot_from_ms, writes)
+    batch = _Batch(connection, stage, hot_from_ms, writes, claim_rule)
     for indices in _split_rounds(writes):
         batch.apply(indices)
     return batch.finish()
@@ -127,6 +129,7 @@ class _Batch:
         stage: Stage,
         hot_from_ms: Mapping[Interval, int],
         writes: Sequence[Entry],
+        claim_rule: ClaimRule,
     ) -> None:
         self._stage = stage
         self._connection = connection
@@ -145,6 +148,7 @@ class _Batch:
                 for write, state in zip(writes, self._states, strict=True)
                 if write.claims
             ),
+            claim_rule,
         )
 
     def apply(self, indices: Iterable[int]) -> None:

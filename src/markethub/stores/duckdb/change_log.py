@@ -82,6 +82,14 @@ def log_time(connection: duckdb.DuckDBPyConnection, revision: int, now_ms: int) 
     connection.execute("INSERT INTO revision_times VALUES (?, ?)", [revision, now_ms])
 
 
+def time_of(connection: duckdb.DuckDBPyConnection, revision: int) -> int | None:
+    """When a revision was written; None where no file of this version wrote it."""
+    ((at_ms,),) = connection.sql(
+        "SELECT arg_min(at_ms, revision) FROM revision_times WHERE revision >= ?", params=[revision]
+    ).fetchall()
+    return None if at_ms is None or revision == 0 else int(at_ms)
+
+
 def parse_owners(texts: Iterable[str]) -> list[str]:
     """The owners that ``log_unclaimed`` wrote, each once."""
     return list(dict.fromkeys(text.removeprefix(_OWNER) for text in texts if text.startswith(_OWNER)))
@@ -107,7 +115,8 @@ def trim_entries(connection: duckdb.DuckDBPyConnection, revision: int) -> int:
     for table in ("changes", "record_deletions"):
         ((deleted,),) = connection.execute(f"DELETE FROM {table} WHERE revision <= ?", [revision]).fetchall()
         gone += int(deleted)
-    connection.execute("DELETE FROM revision_times WHERE revision <= ?", [revision])
+    # that of the oldest one stays: by it a follower knows the history again
+    connection.execute("DELETE FROM revision_times WHERE revision < ?", [revision])
     if gone:
         connection.execute("DELETE FROM meta WHERE key = ?", [TRIMMED])
         connection.execute("INSERT INTO meta VALUES (?, ?)", [TRIMMED, str(revision)])

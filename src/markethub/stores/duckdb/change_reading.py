@@ -24,6 +24,7 @@ from markethub.stores.duckdb.change_log import (
     WRITTEN,
     parse_keys,
     parse_owners,
+    time_of,
     trimmed_to,
 )
 from markethub.stores.duckdb.schema import name_columns
@@ -62,8 +63,9 @@ def read_change_set(
         )
     tables = _changed_tables(connection, after)
     window = Window(after, _choose_end(connection, tables, Window(after, newest), most_rows))
+    after_ms = time_of(connection, after)
     if window.upto == after:
-        return ChangeSet(after, after, newest)
+        return ChangeSet(after, after, newest, after_ms=after_ms, upto_ms=after_ms)
     return ChangeSet(
         after,
         window.upto,
@@ -75,6 +77,8 @@ def read_change_set(
             if takes_table(selection, table)
             and (patch := _read_records(connection, window, selection, table)) is not None
         ],
+        after_ms,
+        time_of(connection, window.upto),
     )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from markethub.domain.span import Span, merge, subtract
-from markethub.ports.store import Coverage
-from markethub.stores.claims import add_claim
+from markethub.domain.span import Span, merge
+from markethub.ports.store import EVER, Coverage
+from markethub.stores.claims import drop_claims, take_claims
 from markethub.stores.duckdb.claim_rows import ClaimTable, Owner, insert_claims
 
 
@@ -54,18 +54,16 @@ def replace_claims(
         Coverage(Span(start_ms, end_ms), source, checked_ms): row_id
         for row_id, start_ms, end_ms, source, checked_ms in rows
     }
-    after: Sequence[Coverage] = [
-        Coverage(part, claim.source, claim.checked_ms)
-        for claim in stored
-        for part in subtract(claim.span, unclaimed)
-    ]
-    for claim in told:
-        after = add_claim(after, claim)
+    after = dict.fromkeys(take_claims(drop_claims(stored, unclaimed), told).claims)
     if set(after) == set(stored):
         return None
     lost = merge(claim.span for claim in stored if claim not in after)
-    stale = [
-        claim for claim in stored if claim not in after or any(claim.span.intersect(span) for span in lost)
-    ]
+    if lost and table.is_logged_whole:
+        lost = [EVER]
+    stale = {
+        claim: None
+        for claim in stored
+        if claim not in after or any(claim.span.intersect(span) for span in lost)
+    }
     new = [claim for claim in after if claim not in stored or claim in stale]
     return ReplacedClaims(table, owner, [stored[claim] for claim in stale], new, lost)

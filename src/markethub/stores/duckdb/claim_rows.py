@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from markethub.domain.span import Span
 from markethub.ports.store import Coverage
-from markethub.stores.claims import add_claim, in_order
+from markethub.stores.claims import ClaimRule, in_order
 from markethub.stores.duckdb.frames import FEW_ROWS, incoming, insert_rows
 
 Owner = tuple[int | str, ...]
@@ -24,10 +24,14 @@ _CLAIM_COLUMNS = "start_ms, end_ms, source, checked_ms"
 
 @dataclass(frozen=True, slots=True)
 class ClaimTable:
-    """A table of claims and its columns that name the owner."""
+    """A table of claims and its columns that name the owner.
+
+    ``is_logged_whole`` says that the log of what is gone names owners, not spans.
+    """
 
     name: str
     owner: pa.Schema
+    is_logged_whole: bool
 
     @property
     def owner_columns(self) -> list[str]:
@@ -35,8 +39,10 @@ class ClaimTable:
         return [f'"{name}"' for name in self.owner.names]
 
 
-SERIES_CLAIMS = ClaimTable("coverage", pa.schema([("series", pa.int32())]))
-RECORD_CLAIMS = ClaimTable("record_coverage", pa.schema([("table", pa.string()), ("owner", pa.string())]))
+SERIES_CLAIMS = ClaimTable("coverage", pa.schema([("series", pa.int32())]), is_logged_whole=False)
+RECORD_CLAIMS = ClaimTable(
+    "record_coverage", pa.schema([("table", pa.string()), ("owner", pa.string())]), is_logged_whole=True
+)
 
 
 def read_claims(
@@ -56,8 +62,8 @@ def read_claims(
 class ClaimRows:
     """The stored claims that new ones may change, and what becomes of them.
 
-    ``told`` are all claims that the transaction may bring, by owner. A row's revision is that of the write
-    that gave it its present form.
+    ``told`` are all claims that the transaction may bring, by owner; ``rule`` says how they are taken in. A
+    row's revision is that of the write that gave it its present form.
     """
 
     def __init__(
@@ -65,9 +71,11 @@ class ClaimRows:
         connection: duckdb.DuckDBPyConnection,
         table: ClaimTable,
         told: Iterable[tuple[Owner, Sequence[Coverage]]],
+        rule: ClaimRule,
     ) -> None:
         self._connection = connection
         self._table = table
+        self._rule = rule
         self._kept: defaultdict[Owner, list[Coverage]] = defaultdict(list)
         self._row_ids: dict[_Told, int] = {}
         self._revisions: dict[_Told, int] = {}
@@ -75,12 +83,7 @@ class ClaimRows:
 
     def add(self, owner: Owner, claims: Sequence[Coverage]) -> list[Span]:
         """Take claims in, in order; return the spans of those that told something new."""
-        news = []
-        for claim in claims:
-            after = add_claim(self._kept[owner], claim)
-            if after != self._kept[owner]:
-                self._kept[owner] = after
-                news.append(claim.span)
+        self._kept[owner], news = self._rule(self._kept[owner], claims)
         return news
 
     def stamp(self, owner: Owner, revision: int) -> None:

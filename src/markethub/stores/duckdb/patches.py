@@ -15,6 +15,7 @@ from markethub.domain.span import Span, merge
 from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import Patch, PatchCounts, RecordPatch, SeriesPatch
 from markethub.ports.store import EVER, UpsertCounts
+from markethub.stores.claims import take_claims
 from markethub.stores.duckdb.batch import Entry, apply_writes
 from markethub.stores.duckdb.change_log import (
     CLEARED,
@@ -52,13 +53,13 @@ def apply_patch(
         if one.unclaimed:
             _replace_claims(connection, stage, one)
     entries = [Entry(one.series, one.bars, () if one.unclaimed else one.claims) for one in patch.series]
-    counts = apply_writes(connection, stage, hot_from_ms, entries)
+    counts = apply_writes(connection, stage, hot_from_ms, entries, take_claims)
     for table_patch in patch.records:
         deleted += _delete_records(connection, stage, table_patch)
         for owner in table_patch.unclaimed:
             _replace_owner_claims(connection, stage, table_patch, owner)
     writes = [RecordWrite(one.table, one.rows, _other_claims(one)) for one in patch.records]
-    counts += apply_record_writes(connection, stage, keys, writes)
+    counts += apply_record_writes(connection, stage, keys, writes, take_claims)
     write_marks(connection, patch.marks)
     return _add_up(counts, deleted)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from markethub.ports.records import OwnerClaims
 from markethub.ports.store import UpsertCounts
+from markethub.stores.claims import ClaimRule, add_claims
 from markethub.stores.duckdb.claim_rows import RECORD_CLAIMS, ClaimRows
 from markethub.stores.duckdb.frames import incoming
 from markethub.stores.duckdb.group import CHANGED, NEW
@@ -44,13 +45,18 @@ class RecordWrite:
 
 
 def apply_record_writes(
-    connection: duckdb.DuckDBPyConnection, stage: Stage, keys: KnownKeys, writes: Sequence[RecordWrite]
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    keys: KnownKeys,
+    writes: Sequence[RecordWrite],
+    claim_rule: ClaimRule = add_claims,
 ) -> list[UpsertCounts]:
     """Write into the open transaction, as if one write came after the other, and tell what each did."""
     claims = ClaimRows(
         connection,
         RECORD_CLAIMS,
         (((write.table.name, told.owner), told.claims) for write in writes for told in write.claims),
+        claim_rule,
     )
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, write in enumerate(writes):

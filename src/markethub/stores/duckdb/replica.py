@@ -11,7 +11,7 @@ from markethub.ports.records import OwnerClaims
 from markethub.ports.replication import Backlog, ChangeSet, Patch, PatchCounts, SeriesPatch
 from markethub.stores.duckdb.backlog import read_backlog
 from markethub.stores.duckdb.bulk_reading import read_whole_series
-from markethub.stores.duckdb.change_log import trimmed_to
+from markethub.stores.duckdb.change_log import time_of, trimmed_to
 from markethub.stores.duckdb.change_reading import newest_revision, read_change_set, read_owner_claims
 from markethub.stores.duckdb.commit import Committer
 from markethub.stores.duckdb.frames import transaction
@@ -60,6 +60,10 @@ class DuckdbReplica:
     def oldest_revision(self) -> int:
         with self._file.cursor("reading the change log") as cursor:
             return trimmed_to(cursor)
+
+    def written_ms(self, revision: int) -> int | None:
+        with self._file.cursor("reading the change log") as cursor:
+            return time_of(cursor, revision)
 
     def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
         check_limit(most_rows)

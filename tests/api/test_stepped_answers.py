@@ -6,8 +6,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+import structlog
 from starlette.types import Message
 
+from markethub.api import stepped_answers
 from markethub.api.stepped_answers import SteppedAnswer
 from markethub.api.trace import IS_HEAD
 from markethub.domain.errors import StoreError
@@ -41,12 +43,14 @@ class Parts:
 
 
 class Caller:
-    """One side of a connection: takes what is sent, and leaves when told."""
+    """One side of a connection: takes what is sent while ``takes`` is set, and leaves when told."""
 
     def __init__(self, is_head: bool = False) -> None:
         self.sent: list[Message] = []
         self.has_left = asyncio.Event()
         self.has_taken = asyncio.Event()
+        self.takes = asyncio.Event()
+        self.takes.set()
         self.scope: dict[str, Any] = {"type": "http", IS_HEAD: is_head, "asgi": {"spec_version": "2.3"}}
 
     async def receive(self) -> Message:
@@ -54,6 +58,7 @@ class Caller:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        await self.takes.wait()
         self.sent.append(message)
         if message.get("body"):
             self.has_taken.set()
@@ -146,3 +151,60 @@ async def test_head_makes_no_part_beyond_the_first() -> None:
     assert caller.sent[0]["status"] == 200
     assert parts.is_closed
     assert parts.made == [0]
+
+
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+async def test_a_caller_who_takes_nothing_is_broken_off_and_the_reading_closed(
+    monkeypatch: pytest.MonkeyPatch, spec_version: str
+) -> None:
+    monkeypatch.setattr(stepped_answers, "_TAKEN_WITHIN_S", 0.05)
+    parts, caller = Parts().let(2), Caller()
+    caller.scope["asgi"]["spec_version"] = spec_version
+    answer = await begin(parts)
+    serving = asyncio.create_task(answer(caller.scope, caller.receive, caller.send))
+    await caller.has_taken.wait()
+    caller.takes.clear()
+    parts.let(1)
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(30):
+            await serving
+    assert parts.is_closed
+    assert all(message.get("more_body", True) for message in caller.sent)
+    assert [(one["log_level"], one["route"]) for one in logs] == [("warning", "unmatched")]
+
+
+async def test_who_takes_long_over_what_is_all_made_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepped_answers, "_TAKEN_WITHIN_S", 0.05)
+    parts, caller = Parts().let(), Caller()
+    answer = await begin(parts)
+    await until(lambda: bool(parts.made))
+
+    async def send(message: Message) -> None:
+        if message.get("more_body") is False:
+            assert parts.is_closed
+            await asyncio.sleep(0.3)
+        await caller.send(message)
+
+    await answer(caller.scope, caller.receive, send)
+    assert caller.body == b"part0part1part2"
+    assert caller.sent[-1]["more_body"] is False
+
+
+async def test_time_outs_of_others_stay_errors() -> None:
+    parts, caller = Parts().let(), Caller()
+
+    async def send(_message: Message) -> None:
+        raise TimeoutError("of the proxy")
+
+    answer = await begin(parts)
+    with pytest.raises(TimeoutError, match="of the proxy"):
+        await answer(caller.scope, caller.receive, send)
+    assert parts.is_closed
+
+
+async def test_large_parts_are_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepped_answers, "_PIECE_BYTES", 2)
+    parts, caller = Parts().let(), Caller()
+    await (await begin(parts))(caller.scope, caller.receive, caller.send)
+    assert caller.body == b"part0part1part2"
+    assert [len(message["body"]) for message in caller.sent[1:]] == [2, 2, 1] * 3 + [0]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from markethub.domain.errors import MarketHubError
 from markethub.domain.symbol import Symbol
 from markethub.ports.budget import Asker, current_asker
 from markethub.tables.symbols import LISTING
@@ -23,7 +22,7 @@ class RankedMarket:
 
     volumes: Mapping[str, float | None]
     halted: frozenset[str] = frozenset()
-    error: MarketHubError | None = None
+    error: Exception | None = None
     asked: list[Asker] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))

@@ -16,7 +16,7 @@ from markethub.domain.node import NodeAddress, Role
 from markethub.domain.selection import EVERYTHING
 from markethub.ports.replication import ChangeSet, SeriesDigests, SeriesPatch
 from markethub.replication.frames import pack_changes
-from markethub.replication.http_source import PREFIX, HttpSource
+from markethub.replication.http_source import _PAUSES_S, PREFIX, HttpSource
 from markethub.replication.link import EPOCH_HEADER
 from markethub.replication.reign import Reign
 from markethub.replication.serving import Serving
@@ -113,9 +113,49 @@ async def test_after_three_tries_the_last_error_is_told(play: Play) -> None:
     with pytest.raises(ReplicationError, match=r"master at http://.*/changes: .*checksum does not fit"):
         await source.read_changes(0, 10, EVERYTHING)
     assert len(script.asked) == 4
-    script.answers += [_REFUSED] * 3
+
+
+class Patience:
+    """A clock that only pauses and questions move; a question takes ``question_s``."""
+
+    def __init__(self, question_s: float = 0.0) -> None:
+        self.now_s = 0.0
+        self.pauses_s: list[float] = []
+        self._question_s = question_s
+
+    async def sleep(self, pause_s: float) -> None:
+        self.pauses_s.append(pause_s)
+        self.now_s += pause_s + self._question_s
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+async def test_a_link_that_is_back_within_seconds_is_waited_for(play: Play) -> None:
+    told = Patience()
+    cut_off = answer_of(_CHANGES[:-50], length=len(_CHANGES))
+    script, source = await play(cut_off, b"", _REFUSED, b"", _GOOD, sleep=told.sleep, clock=told.clock)
+    assert (await source.read_changes(0, 10, EVERYTHING)).rows == 3
+    assert len(script.asked) == 5
+    assert sorted(_PAUSES_S) == list(_PAUSES_S)
+    assert all(most / 2 <= pause <= most for pause, most in zip(told.pauses_s, _PAUSES_S, strict=False))
+
+
+async def test_one_that_stays_away_is_given_up_after_about_ten_seconds(play: Play) -> None:
+    told = Patience()
+    script, source = await play(*[_REFUSED] * 20, sleep=told.sleep, clock=told.clock)
     with pytest.raises(UnavailableError, match="503: there are too many"):
         await source.read_changes(0, 10, EVERYTHING)
+    assert 5 < told.now_s < 14
+    assert len(script.asked) <= 7
+
+
+async def test_one_that_is_silent_for_long_is_asked_three_times(play: Play) -> None:
+    told = Patience(question_s=20.0)
+    script, source = await play(*[_REFUSED] * 20, sleep=told.sleep, clock=told.clock)
+    with pytest.raises(UnavailableError):
+        await source.read_changes(0, 10, EVERYTHING)
+    assert len(script.asked) == 3
 
 
 async def test_silence_is_given_up(play: Play) -> None:

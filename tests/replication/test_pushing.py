@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from markethub.domain.errors import NotFoundError
+from markethub.domain.errors import NotFoundError, StoreError
 from markethub.domain.node import NodeAddress, Role
 from markethub.ports.data_store import DataStore
 from markethub.replication import pushing
@@ -17,6 +19,7 @@ from markethub.replication.pushing import WAKE_PATH, Pusher, SlaveNode
 from markethub.replication.reign import Reign
 from markethub.stores.memory import MemorySeriesStore
 from markethub.testing.store_contract import BTC, bars_at, minutes
+from tests.replication.deaf_master import MASTER
 
 _TOKEN = "a-token-of-the-group-of-tests"
 
@@ -160,3 +163,62 @@ async def test_who_does_not_know_the_token_fences_nobody(
 async def test_what_is_no_epoch_is_an_error_of_that_node(pusher: Pusher, slave: FakeSlave) -> None:
     slave.epoch = "soon"
     assert await pusher.push("backup1") is False
+
+
+class OddLink(Link):
+    """Raises one error after the other, then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.asked = 0
+
+    async def ask(self, node: NodeAddress, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401
+        self.asked += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return {}
+
+
+def logged(logs: list[Any], event: str) -> list[str]:
+    return [one["error"] for one in logs if one["event"].startswith(event)]
+
+
+async def test_a_full_disk_here_does_not_end_the_news(
+    store: DataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slave told of a newer reign, which the store could not keep."""
+    monkeypatch.setattr(pushing, "_FIRST_PAUSE_S", 0.01)
+    full = "applying a patch: no space left on device"
+    link = OddLink(StoreError(full), StoreError(full), KeyError("odd"))
+    pusher = Pusher(link, store, {"backup1": SlaveNode(MASTER, enabled=True)}, timeout_s=20)
+    with structlog.testing.capture_logs() as logs:
+        await pusher.start()
+        async with asyncio.timeout(30):
+            while link.asked < 4:  # noqa: ASYNC110 - a fake tells nobody
+                await asyncio.sleep(0.005)
+        await pusher.drain()
+    assert logged(logs, "a slave cannot be told of news") == [full, "'odd'"]
+    assert any(one["event"] == "a slave hears of news again" for one in logs)
+
+
+async def test_news_are_looked_for_whatever_the_store_does(
+    store: DataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "_LOOK_S", 0.01)
+    link, errors = OddLink(), [OSError("input/output error"), StoreError("closed")]
+    read = store.revision
+
+    def revision() -> int:
+        if errors:
+            raise errors.pop(0)
+        return read()
+
+    monkeypatch.setattr(store, "revision", revision)
+    pusher = Pusher(link, store, {"backup1": SlaveNode(MASTER, enabled=True)}, timeout_s=20)
+    with structlog.testing.capture_logs() as logs:
+        await pusher.start()
+        async with asyncio.timeout(30):
+            while not link.asked:  # noqa: ASYNC110 - a fake tells nobody
+                await asyncio.sleep(0.005)
+        await pusher.drain()
+    assert logged(logs, "the store's revision cannot be read") == ["input/output error", "closed"]

@@ -9,6 +9,7 @@ import pytest
 from markethub.control.database import Database, open_database
 from markethub.control.replica_states import ReplicaState, read_states
 from markethub.control.sync_history import SyncEntry, list_history, take_entries
+from markethub.domain.errors import UnavailableError
 from markethub.replication import reporting
 from markethub.replication.follower import Copied, Mode
 from markethub.replication.journal import SyncJournal
@@ -162,6 +163,63 @@ async def test_a_master_that_is_away_is_logged_once(
     await told.drain()
     assert capfd.readouterr().err.count("cannot be told") == 1
     assert await counts(database) == {"fills": 9}
+
+
+async def test_a_night_without_the_master_does_not_end_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failures by the thousand: no power of them is taken, and the next report is as good as the first."""
+    monkeypatch.setattr(reporting, "_SPACING_S", 0.0)
+    link, failures = FakeLink(), iter(range(1200))
+
+    async def read_state_at_last() -> ReplicaState:
+        for _ in failures:
+            raise UnavailableError("master does not answer")
+        return _STATE
+
+    told = Reporting(SyncJournal(database, "backup1", StillClock()), link, MASTER)
+    told.start(read_state_at_last)
+    told.wake()
+    async with asyncio.timeout(30):
+        await link.told.wait()
+    await told.drain()
+    assert link.bodies[0]["state"]["revision"] == 7
+
+
+async def test_what_nobody_foresaw_is_logged_and_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reporting, "_SPACING_S", 0.0)
+    link, states = FakeLink(), iter([ZeroDivisionError("odd"), OSError("no space left"), None])
+
+    async def read_odd_state() -> ReplicaState:
+        if (error := next(states, None)) is not None:
+            raise error
+        return _STATE
+
+    told = Reporting(SyncJournal(database, "backup1", StillClock()), link, MASTER)
+    told.start(read_odd_state)
+    await told.report_now()  # for whoever has asked for a run, which has ended well
+    async with asyncio.timeout(30):
+        await link.told.wait()
+    await told.drain()
+    logged = capfd.readouterr().err
+    assert "odd" in logged
+    assert "no space left" in logged
+
+
+async def test_a_drain_ends_though_nothing_can_be_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A slave that is promoted waits for this end before it works."""
+    journal, told = started(database, FakeLink())
+
+    async def fail() -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(journal, "flush", fail)
+    await told.drain()
+    assert "no space left" in capfd.readouterr().err
 
 
 async def test_a_drain_writes_what_waits(database: Database) -> None:

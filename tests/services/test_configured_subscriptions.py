@@ -173,10 +173,11 @@ async def until_resolved(database: Database, exchange: str = "BNC") -> StoredCho
             await asyncio.sleep(0)
 
 
-async def test_an_exchange_that_is_away_is_asked_until_it_answers(database: Database) -> None:
-    market = RankedMarket(
-        {"A_USDT": 3.0, "B_USDT": 2.0, "C_USDT": 1.0}, error=VenueUnavailableError("gone away")
-    )
+@pytest.mark.parametrize("error", [VenueUnavailableError("gone away"), KeyError("a bug of an adapter")])
+async def test_an_exchange_that_is_away_is_asked_until_it_answers(
+    database: Database, error: Exception
+) -> None:
+    market = RankedMarket({"A_USDT": 3.0, "B_USDT": 2.0, "C_USDT": 1.0}, error=error)
     await configure(database, RULE)
     async with Watch(database, market), asyncio.timeout(30):
         for _ in range(3):

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from markethub.domain.errors import ReplicationError, UnavailableError
+from markethub.domain.errors import MarketHubError, ReplicationError, StoreError, UnavailableError
 from markethub.domain.node import NodeAddress, Role
 from markethub.replication.link import Link
 from markethub.replication.node import Node
@@ -21,12 +21,13 @@ async def hear_slaves(node: Node) -> None:
     """Ask every enabled slave how it is, side by side, so that a newer reign is heard of before any write.
 
     Returns within the node's ``status_timeout_s``. Slaves that do not answer are passed over: they refuse to
-    follow an older reign, and tell of theirs when they are back.
+    follow an older reign, and tell of theirs when they are back. StoreError where one tells of a newer reign,
+    and the store cannot keep it: this node has been replaced, and must not begin to write.
     """
     if node.link is None:
         return
     asked = [slave.address for slave in node.slaves.values() if slave.enabled]
-    await asyncio.gather(*(_ask(node, node.link, address) for address in asked))
+    await asyncio.gather(*(_hear(node, node.link, address) for address in asked))
 
 
 async def tell_replaced(node: Node) -> None:
@@ -39,13 +40,30 @@ async def tell_replaced(node: Node) -> None:
     if node.link is None or node.master is None:
         return
     knows = False
+    problem: type[Exception] | None = None
     while True:
-        answer = await _ask(node, node.link, node.master)
+        try:
+            answer = await _ask(node, node.link, node.master)
+        except Exception as error:  # noqa: BLE001 - logged; if this loop ended, that master would reign on
+            if type(error) is not problem:
+                _note_failure(node.master, error)
+            answer, problem = None, type(error)
+        else:
+            problem = None
         if answer is not None:
             known, knows = knows, answer.get("role") == Role.SLAVE or bool(answer.get("fenced"))
             if knows and not known:
                 _log.info("the replaced master knows of this reign", node=node.master.name)
         await asyncio.sleep(_KNOWING_S if knows else _UNKNOWING_S)
+
+
+async def _hear(node: Node, link: Link, address: NodeAddress) -> None:
+    try:
+        await _ask(node, link, address)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - logged; one odd slave shall not keep the master from starting
+        _note_failure(address, error)
 
 
 async def _ask(node: Node, link: Link, address: NodeAddress) -> dict[str, Any] | None:
@@ -55,3 +73,12 @@ async def _ask(node: Node, link: Link, address: NodeAddress) -> dict[str, Any] |
         _log.debug("a node tells no status", node=address.name, error=str(error))
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _note_failure(address: NodeAddress, error: Exception) -> None:
+    _log.warning(
+        "a node's status cannot be read now",
+        node=address.name,
+        error=str(error) or type(error).__name__,
+        exc_info=None if isinstance(error, MarketHubError) else error,
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -37,8 +38,11 @@ T = TypeVar("T")
 PREFIX = "/api/dms/replication"
 _MOST_BYTES = 2**29
 _ROWS_PER_PART = 250_000
-_PAUSES_S = (0.2, 0.8)
-"""Before the second and the third try; a random part of it is left out."""
+_PAUSES_S = (0.2, 0.8, 1.5, 2.5, 3.5, 4.5)
+"""Before the second try and each later one; a random part is left out, so that about ten seconds are left. A
+link is often back by then, and a comparison that is given up begins anew."""
+_PATIENCE_S = 10.0
+_LEAST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,10 @@ class _Question:
 class HttpSource:
     """A ``ReplicaSource`` on the store of ``address``.
 
-    What cannot be read, and what was cut off, is asked for again: three times in all, then UnavailableError
-    or ReplicationError says what the last was. A refusal is a ReplicationError at once; so are changes that
-    were trimmed, where ``ReplicaStore.read_changes`` has a ConflictError.
+    What cannot be read is asked for again, three times in all. One that does not answer, or whose answers are
+    cut off, is asked for about ten seconds from the first failure on, and three times at least. Then
+    ReplicationError or UnavailableError says what the last was. A refusal is a ReplicationError at once; so
+    are changes that were trimmed, where ``ReplicaStore.read_changes`` has a ConflictError.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class HttpSource:
         bandwidth: float | None,
         most_bytes: int = _MOST_BYTES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``compression`` is ``none``, ``lz4`` or ``zstd``; ``bandwidth`` the most bytes a second, None for
         no limit; ``timeout_s`` how long the other node may be silent; ``most_bytes`` the largest answer."""
@@ -77,6 +83,7 @@ class HttpSource:
         self._bandwidth = Bandwidth(bandwidth)
         self._most_bytes = most_bytes
         self._sleep = sleep
+        self._clock = clock
 
     async def read_state(self) -> SourceState:
         return await self._ask(_Question("GET", "/state"), _json(lambda told: SourceState(**told)))
@@ -124,10 +131,17 @@ class HttpSource:
         return {"start_ms": span.start_ms, "end_ms": span.end_ms, "most_rows": _ROWS_PER_PART}
 
     async def _ask(self, question: _Question, read: Callable[[Message], T]) -> T:
-        for pause_s in _PAUSES_S:
+        failed_s: float | None = None
+        for tries, pause_s in enumerate(_PAUSES_S, start=1):
             try:
                 return await self._try(question, read)
-            except (UnavailableError, _BrokenError):
+            except (UnavailableError, _BrokenError) as error:
+                now_s = self._clock()
+                failed_s = now_s if failed_s is None else failed_s
+                # One that is silent has had its timeout each time; what comes broken costs a whole answer.
+                is_over = now_s - failed_s >= _PATIENCE_S or isinstance(error, _BrokenError)
+                if tries >= _LEAST_TRIES and is_over:
+                    raise
                 await self._sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - spreads followers
         return await self._try(question, read)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from markethub.domain.errors import MarketHubError, NotFoundError, ReplicationError, UnavailableError
+from markethub.domain.errors import MarketHubError, NotFoundError
 from markethub.domain.node import NodeAddress
 from markethub.ports.data_store import DataStore
 from markethub.replication.link import Link
@@ -36,7 +36,7 @@ class _Listener:
     address: NodeAddress
     news: asyncio.Event = field(default_factory=asyncio.Event)
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    is_away: bool = False
+    problem: type[Exception] | None = None
 
 
 class Pusher:
@@ -87,9 +87,9 @@ class Pusher:
         while True:
             try:
                 revision = await asyncio.to_thread(self._store.revision)
-            except MarketHubError as error:
+            except Exception as error:  # noqa: BLE001 - logged; without this loop nobody is told
                 # The store is at fault, and whoever writes next is told so; news can wait.
-                _log.warning("the store's revision cannot be read now", error=str(error))
+                _log.warning("the store's revision cannot be read now", error=_text(error))
             else:
                 if revision != told:
                     told = revision
@@ -114,14 +114,27 @@ class Pusher:
         async with listener.asking:
             try:
                 await self._link.ask(listener.address, "POST", WAKE_PATH, timeout_s=self._timeout_s)
-            except (UnavailableError, ReplicationError) as error:
-                if not listener.is_away:
-                    _log.warning(
-                        "a slave cannot be told of news", slave=listener.address.name, error=str(error)
-                    )
-                listener.is_away = True
+            except Exception as error:  # noqa: BLE001 - logged; also a full disk here
+                _note_problem(listener, error)
                 return False
-        if listener.is_away:
+        if listener.problem is not None:
             _log.info("a slave hears of news again", slave=listener.address.name)
-        listener.is_away = False
+        listener.problem = None
         return True
+
+
+def _note_problem(listener: _Listener, error: Exception) -> None:
+    """Log it, once for each kind in a row: a slave that is away is asked for days."""
+    if listener.problem is type(error):
+        return
+    listener.problem = type(error)
+    _log.warning(
+        "a slave cannot be told of news, and is told again",
+        slave=listener.address.name,
+        error=_text(error),
+        exc_info=None if isinstance(error, MarketHubError) else error,
+    )
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__

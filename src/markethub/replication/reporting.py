@@ -22,6 +22,7 @@ MOST_ENTRIES = 500
 _SPACING_S = 1.0
 _PROGRESS_S = 10.0
 _LONGEST_PAUSE_S = 60.0
+_MOST_DOUBLINGS = 10
 _TIMEOUT_S = 10.0
 _log = structlog.get_logger(__name__)
 
@@ -64,8 +65,13 @@ class Reporting:
             self._task = None
         try:
             await self._journal.flush()
-        except MarketHubError as error:
-            _log.warning("the sync history of the last runs is lost", error=str(error))
+        except Exception as error:  # noqa: BLE001 - logged; a promotion waits for this end
+            is_ours = isinstance(error, MarketHubError)
+            _log.warning(
+                "the sync history of the last runs is lost",
+                error=str(error) or type(error).__name__,
+                exc_info=None if is_ours else error,
+            )
 
     def wake(self) -> None:
         """There is something new to report."""
@@ -77,7 +83,7 @@ class Reporting:
             async with self._turn:
                 await self._journal.flush()
                 await self._report()
-        except MarketHubError as error:
+        except Exception as error:  # noqa: BLE001 - logged; the run that is reported has ended as it has
             self._note_problem(error)
             self.wake()
         else:
@@ -86,11 +92,8 @@ class Reporting:
     async def _work(self) -> None:
         failures = 0
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PROGRESS_S):
-                    await self._woken.wait()
-            self._woken.clear()
             try:
+                await self._wait_for_news()
                 async with self._turn:
                     if self._journal.is_due:
                         await self._journal.flush()
@@ -102,7 +105,14 @@ class Reporting:
             else:
                 failures = 0
                 self._problem = None
-            await asyncio.sleep(min(_SPACING_S * 2**failures, _LONGEST_PAUSE_S))
+            # Without a bound the power is no float any more after a night without the master.
+            await asyncio.sleep(min(_SPACING_S * 2.0 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_S))
+
+    async def _wait_for_news(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PROGRESS_S):
+                await self._woken.wait()
+        self._woken.clear()
 
     async def _report(self) -> None:
         assert self._read_state is not None  # noqa: S101 - `start` gave it

@@ -64,5 +64,10 @@ async def _resolve(
                 await refresh_rule(database, find_market(venues, choice.exchange), choice, clock, _log)
     except TimeoutError:
         _log.warning("subscription rule waits: no answer in time", exchange=choice.exchange)
-    except MarketHubError as error:
-        _log.warning("subscription rule waits", exchange=choice.exchange, error=str(error))
+    except Exception as error:  # noqa: BLE001 - one odd adapter shall not keep the others' rules waiting
+        _log.warning(
+            "subscription rule waits",
+            exchange=choice.exchange,
+            error=str(error) or type(error).__name__,
+            exc_info=None if isinstance(error, MarketHubError) else error,
+        )

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,6 @@ from markethub.services.hub import Hub
 GROUP_TOKEN = "token-of-a-group-in-one-loop"
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
-
-
 @dataclass(frozen=True, slots=True)
 class Places:
     """The two addresses of a group of two."""
@@ -44,6 +36,13 @@ class Places:
         # Hours: what arrives sooner was pushed, or asked for.
         master = MasterSettings(host="127.0.0.1", port=self.master, pull_every_s=7200)
         return node_settings(folder / "slave", Role.SLAVE, "backup1", master=master)
+
+
+@contextmanager
+def held_places() -> Iterator[Places]:
+    """Two loopback ports that are ours while the block lasts, also when no node listens there."""
+    with _bind(0) as master, _bind(0) as slave:
+        yield Places(master.getsockname()[1], slave.getsockname()[1])
 
 
 def node_settings(
@@ -71,10 +70,7 @@ async def running_node(
     settings: Settings, port: int, *, cert_file: Path | None = None, key_file: Path | None = None
 ) -> AsyncIterator[Hub]:
     """Serve the node on the loopback port while the block lasts; with a certificate over HTTPS."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+    with _bind(port) as listener:
         listener.listen(64)
         async with open_hub(settings, port=port) as hub:
             server = uvicorn.Server(
@@ -94,3 +90,11 @@ async def running_node(
             finally:
                 server.should_exit = True
                 await serving
+
+
+def _bind(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # What holds the port never listens; a node binds beside it, and nobody who does not ask to share may.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound

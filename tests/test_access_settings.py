@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from markethub.config import Settings, load_settings
 from markethub.config.nodes import DmsSettings
 from markethub.domain.errors import InputError
 from markethub.server import access_rules
+from tests.own_logs import own_logs
 
 
 def write(folder: Path, *lines: str) -> Path:
@@ -100,11 +100,11 @@ def test_what_makes_no_sense_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_a_door_of_dms_that_is_open_to_all_is_told_of() -> None:
-    with capture_logs() as quiet:
+    with own_logs() as quiet:
         assert access_rules(Settings()).dms_auth == "local"
         assert access_rules(Settings(dms=DmsSettings(auth="token"))).dms_auth == "token"
     assert quiet == []
-    with capture_logs() as logs:
+    with own_logs() as logs:
         assert access_rules(Settings(dms=DmsSettings(auth="none"))).dms_auth == "none"
     [told] = logs
     assert told["log_level"] == "warning"

@@ -1,7 +1,7 @@
 """What a node does by itself, from its start through a promotion to the return of the old master."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,14 +20,15 @@ from markethub.services.hub import Hub
 from markethub.services.promotion import promote_node
 from markethub.services.subscriptions import set_rule, set_symbols
 from markethub.testing.store_contract import BTC, bars_at, minutes
-from tests.running_node import Places, free_port, running_node
+from tests.running_node import Places, held_places, running_node
 
 _EVER = Span(0, 4_102_444_800_000)
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places(free_port(), free_port())
+def places() -> Iterator[Places]:
+    with held_places() as places:
+        yield places
 
 
 async def until(is_so: Callable[[], bool]) -> None:

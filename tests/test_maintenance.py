@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-import structlog
 
 from markethub import maintenance
 from markethub.domain.errors import StoreError
 from markethub.maintenance import maintained
+from tests.own_logs import own_logs
 
 
 @pytest.mark.parametrize("error", [StoreError("disk full"), KeyError("a bug of ours")])
@@ -27,7 +27,7 @@ async def test_a_step_that_fails_ends_neither_its_round_nor_the_next(
         if len(done) >= 6:
             often.set()
 
-    with structlog.testing.capture_logs() as lines:
+    with own_logs() as lines:
         async with asyncio.timeout(20), maintained(fail, go_on):
             await often.wait()
     assert done[:6] == ["failed", "went on"] * 3

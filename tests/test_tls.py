@@ -1,6 +1,7 @@
 """HTTPS: what the server shows, whom nodes trust, and how clients of this machine know the server."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from markethub.services.hub import Hub
 from markethub.testing.store_contract import BTC, bars_at, minutes
 from markethub.tls import check_server_tls, shown_certificate, trust_of
 from tests.certificates import Certificate, make_authority, make_certificate
-from tests.running_node import GROUP_TOKEN, free_port, node_settings, running_node
+from tests.running_node import GROUP_TOKEN, Places, held_places, node_settings, running_node
 
 
 @pytest.fixture(scope="module")
@@ -85,29 +86,34 @@ def test_what_is_wrong_names_its_setting(shown: Certificate, authority: Certific
             trust_of(Settings(node=NodeSettings(tls_ca_file=ca_file)))
 
 
+@pytest.fixture
+def places() -> Iterator[Places]:
+    with held_places() as places:
+        yield places
+
+
 async def test_nodes_replicate_over_tls_and_trust_no_other_authority(
-    shown: Certificate, authority: Certificate, folder: Path, tmp_path: Path
+    shown: Certificate, authority: Certificate, folder: Path, tmp_path: Path, places: Places
 ) -> None:
-    port = free_port()
     master_settings = node_settings(tmp_path / "master")
     files = {"cert_file": shown.cert_file, "key_file": shown.key_file}
-    async with running_node(master_settings, port, **files) as master:
+    async with running_node(master_settings, places.master, **files) as master:
         await _write(master)
         slave_settings = node_settings(
             tmp_path / "slave",
             Role.SLAVE,
             "backup1",
-            master=MasterSettings(host="127.0.0.1", port=port, tls=True),
+            master=MasterSettings(host="127.0.0.1", port=places.master, tls=True),
             node={"tls_ca_file": authority.cert_file},
         )
-        async with running_node(slave_settings, free_port()) as slave:
+        async with running_node(slave_settings, places.slave) as slave:
             following = slave.node.following
             assert following is not None
             await following.request(None, Span(0, 4_102_444_800_000))
             assert len(slave.store.read(BTC, Span(0, 4_102_444_800_000))) == 5
         other = make_authority(folder, "other").cert_file
         for ca_file in (other, None):
-            await _is_refused(NodeAddress("master", "127.0.0.1", port, tls=True), ca_file)
+            await _is_refused(NodeAddress("master", "127.0.0.1", places.master, tls=True), ca_file)
 
 
 async def _write(hub: Hub) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx2
 import orjson
@@ -15,11 +15,12 @@ from tests.api.bare_served import bare_served
 from tests.api.served_hub import ServedHub
 
 PATIENCE_S = 30.0
+HURRY_S = 0.3
 
 
-class HastyConnection(BoundedConnection):
-    receive_s = 0.3
-    stalled_s = 0.3
+class BriefConnection(BoundedConnection):
+    receive_s = PATIENCE_S
+    stalled_s = PATIENCE_S
     message_bytes = 2_000_000
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
@@ -29,9 +30,24 @@ class HastyConnection(BoundedConnection):
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHub]:
-    """A hub that waits for nobody."""
-    with bare_served(tmp_path_factory.mktemp("hasty"), connection=HastyConnection) as served:
+    """A hub that keeps nobody long who says nothing, and waits for a whole request only until ``hurry``."""
+    with bare_served(tmp_path_factory.mktemp("hasty"), connection=BriefConnection) as served:
         yield served
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Give each request that begins from now on only so many seconds to be here.
+
+    Only where somebody is to be cut off: a slow machine would cut off those who are in time too.
+    """
+    return lambda receive_s: monkeypatch.setattr(BriefConnection, "receive_s", receive_s)
+
+
+@pytest.fixture
+def hurried(hurry: Callable[[float], None]) -> None:
+    """Hurry from the start; to be asked for before ``line``, whose first wait begins as it connects."""
+    hurry(HURRY_S)
 
 
 @pytest.fixture
@@ -92,12 +108,12 @@ def test_an_ordinary_request_is_answered(line: socket.socket) -> None:
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n",
     ],
 )
-def test_who_sends_no_whole_head_is_cut_off(line: socket.socket, sent: bytes) -> None:
+def test_who_sends_no_whole_head_is_cut_off(hurried: None, line: socket.socket, sent: bytes) -> None:
     line.sendall(sent)
     assert read_to_end(line) == b""
 
 
-def test_drops_of_a_head_buy_no_time(line: socket.socket) -> None:
+def test_drops_of_a_head_buy_no_time(hurried: None, line: socket.socket) -> None:
     line.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for number in range(int(PATIENCE_S * 20)):
@@ -111,18 +127,19 @@ def test_drops_of_a_head_buy_no_time(line: socket.socket) -> None:
 
 @pytest.mark.parametrize("after", [b"", b"\r\n", b"GET / HTT"])
 def test_a_kept_connection_that_falls_silent_is_cut_off(
-    hasty: ServedHub, line: socket.socket, after: bytes
+    hasty: ServedHub, hurry: Callable[[float], None], line: socket.socket, after: bytes
 ) -> None:
     line.sendall(head("GET /openapi.json HTTP/1.1"))
     start = line.recv(100)
     assert start.startswith(b"HTTP/1.1 200")
+    hurry(HURRY_S)
     line.sendall(after)
     assert b"HTTP/1.1 4" not in read_to_end(line)
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
 def test_a_body_that_does_not_come_is_not_waited_for(
-    hasty: ServedHub, line: socket.socket, framing: str
+    hurried: None, hasty: ServedHub, line: socket.socket, framing: str
 ) -> None:
     line.sendall(
         head(
@@ -233,7 +250,8 @@ def test_an_offer_to_change_the_protocol_is_not_taken(line: socket.socket, proto
     assert status_of(answer) in (200, 400)
 
 
-def test_who_takes_nothing_of_an_answer_is_cut_off(hasty: ServedHub) -> None:
+def test_who_takes_nothing_of_an_answer_is_cut_off(hasty: ServedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BriefConnection, "stalled_s", HURRY_S)
     url = httpx2.URL(hasty.url)
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -249,12 +267,15 @@ def test_who_takes_nothing_of_an_answer_is_cut_off(hasty: ServedHub) -> None:
             pytest.fail("nobody cut the line")
 
 
-async def test_slow_callers_keep_nobody_else_waiting(hasty: ServedHub) -> None:
+async def test_slow_callers_keep_nobody_else_waiting(
+    hurry: Callable[[float], None], hasty: ServedHub
+) -> None:
+    hurry(10 * HURRY_S)  # the others are in time, and the slow ones are still there when they come
     url = httpx2.URL(hasty.url)
     slow = [await asyncio.open_connection(url.host, url.port) for _ in range(100)]
     for _, writer in slow:
         writer.write(b"GET / HTTP/1.1\r\n")
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         answers = await asyncio.gather(*(client.get(f"{hasty.url}/openapi.json") for _ in range(10)))
     assert {answer.status_code for answer in answers} == {200}
     for reader, writer in slow:

@@ -36,7 +36,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHub]:
 
 @pytest.fixture
 def page(opened: ServedHub) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=opened.url, verify=False, trust_env=False) as client:
+    with httpx2.Client(base_url=opened.url, verify=False, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -124,7 +124,9 @@ def test_a_token_that_is_revoked_ends_its_stream(
     monkeypatch.setattr(execution_events, "ASK_AGAIN_S", 0.0)
     number = queue(admin)
     headers = {"Authorization": f"Bearer {served.tokens['admin']}"}
-    with httpx2.Client(base_url=served.url, headers=headers, verify=False, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=served.url, headers=headers, verify=False, trust_env=False, timeout=60
+    ) as client:
         monkeypatch.setattr(execution_events, "authenticate", refuse)
         told = events_of(client, number)
     assert all(event["event"] != "end" for event in told)

@@ -1,6 +1,7 @@
 """How much one token, and one address without any, may ask."""
 
 import asyncio
+import functools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,9 @@ import httpx2
 import pytest
 
 from markethub import DataHub
+from markethub.api import access
 from markethub.api.access import AccessRules
+from markethub.api.rate_limits import RequestBuckets
 from markethub.control.database import open_database
 from markethub.domain.errors import RateLimitedError
 from markethub.services.access import create_token
@@ -17,20 +20,22 @@ from tests.api.bare_served import bare_served
 from tests.api.served_hub import ServedHub
 
 JOBS = "/api/v1/jobs"
-# One request a minute: within a test no bucket gets any fuller.
 RULES = AccessRules(requests_per_minute=1, burst_requests=5, failed_logins_per_minute=4)
 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServedHub, Path]]:
+    """A hub whose buckets get no fuller, however long a test takes: their clock stands still."""
     folder = tmp_path_factory.mktemp("limited")
-    with bare_served(folder, RULES) as served:
-        yield served, folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "RequestBuckets", functools.partial(RequestBuckets, clock=lambda: 0.0))
+        with bare_served(folder, RULES) as served:
+            yield served, folder
 
 
 @pytest.fixture
 def client(limited: tuple[ServedHub, Path]) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=limited[0].url, verify=False, trust_env=False) as client:
+    with httpx2.Client(base_url=limited[0].url, verify=False, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -104,7 +109,8 @@ def test_a_token_may_have_a_number_of_its_own(client: httpx2.Client, limited: tu
 
 def test_many_at_once_get_no_more_than_the_burst(limited: tuple[ServedHub, Path], token: str) -> None:
     def ask(_: int) -> int:
-        return httpx2.get(f"{limited[0].url}{JOBS}", headers=bearer(token), trust_env=False).status_code
+        url = f"{limited[0].url}{JOBS}"
+        return httpx2.get(url, headers=bearer(token), trust_env=False, timeout=60).status_code
 
     with ThreadPoolExecutor(10) as pool:
         statuses = list(pool.map(ask, range(30)))
@@ -166,6 +172,6 @@ def test_the_client_waits_as_told_or_says_that_it_is_too_long(
 
 def test_without_a_limit_nobody_is_counted(tmp_path: Path) -> None:
     rules = AccessRules(requests_per_minute=0, burst_requests=1)
-    with bare_served(tmp_path, rules) as served, httpx2.Client(base_url=served.url) as client:
+    with bare_served(tmp_path, rules) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         headers = bearer(served.tokens["read:jobs"])
         assert {client.get(JOBS, headers=headers).status_code for _ in range(20)} == {200}

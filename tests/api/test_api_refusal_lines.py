@@ -7,7 +7,6 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from structlog.testing import capture_logs
 
 from markethub.api.access import AccessRules
 from markethub.api.app import create_api
@@ -15,6 +14,7 @@ from markethub.control.database import Database, open_database
 from markethub.engine.engine import Engine
 from markethub.services.access import create_token
 from tests.bare_hub import bare_hub
+from tests.own_logs import own_logs
 
 FROM = ("203.0.113.9", 4711)
 
@@ -41,7 +41,7 @@ async def desk(database: Database) -> dict[str, str]:
 async def lines_of(app: FastAPI, *requests: tuple[str, str, dict[str, str]]) -> list[dict[str, Any]]:
     """What the requests left in the log, but for the debug lines that every request leaves."""
     transport = httpx2.ASGITransport(app, client=FROM)
-    with capture_logs() as lines:
+    with own_logs() as lines:
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
             for method, path, headers in requests:
                 await client.request(method, path, headers=headers)

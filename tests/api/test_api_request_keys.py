@@ -85,7 +85,10 @@ def test_keys_are_each_tokens_own(admin: httpx2.Client, as_scope: AsScope, serve
     mine = post(admin, "ticker", BODIES["ticker"], key).json()
     headers = {**as_scope("write:backfill"), "Idempotency-Key": key}
     theirs = httpx2.post(
-        f"{served.url}/api/v1/backfill/ticker", json={"symbols": ["ETH_USDT.BNC"]}, headers=headers
+        f"{served.url}/api/v1/backfill/ticker",
+        json={"symbols": ["ETH_USDT.BNC"]},
+        headers=headers,
+        timeout=60,
     )
     assert theirs.status_code == 200
     assert theirs.json()["execution_id"] != mine["execution_id"]

@@ -25,10 +25,10 @@ class Node:
     trace_id: str
 
     def plan_faults(self, *faults: dict[str, object]) -> None:
-        httpx2.post(f"{self.sandbox_url}/sandbox/faults", json=list(faults)).raise_for_status()
+        httpx2.post(f"{self.sandbox_url}/sandbox/faults", json=list(faults), timeout=60).raise_for_status()
 
     def reset_sandbox(self) -> None:
-        httpx2.post(f"{self.sandbox_url}/sandbox/reset").raise_for_status()
+        httpx2.post(f"{self.sandbox_url}/sandbox/reset", timeout=60).raise_for_status()
 
 
 @pytest.fixture(scope="session")

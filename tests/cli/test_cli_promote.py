@@ -137,7 +137,8 @@ def test_a_master_that_was_replaced_runs_no_jobs(
         hub.start()
         assert cli(*run_cleanup).code == 0
         headers = {"Authorization": f"Bearer {token}", NODE_HEADER: "backup1", EPOCH_HEADER: "7"}
-        assert httpx2.get(f"{hub.url}/api/dms/replication/state", headers=headers).status_code == 200
+        status = f"{hub.url}/api/dms/status"
+        assert httpx2.get(status, headers=headers, timeout=60).status_code == 200
         refused = cli(*run_cleanup)
         assert (refused.code, refused.out) == (1, "")
         assert refused.err == (

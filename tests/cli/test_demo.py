@@ -81,7 +81,7 @@ def _read_until(process: "subprocess.Popen[str]", text: str) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx2.get(f"{url}/healthz").is_success
+        return httpx2.get(f"{url}/healthz", timeout=60).is_success
     except httpx2.HTTPError:
         return False
 
@@ -160,7 +160,7 @@ def test_serve_stays_until_interrupted_and_keeps_its_data(tmp_path: Path) -> Non
         assert f"$(cat {token})" in shown
         assert f"MARKETHUB_DATA_DIR={folder}" in shown
         url = re.findall(r"'(http://\S+)'", shown)[0]
-        answer = httpx2.get(url, headers={"Authorization": f"Bearer {token.read_text().strip()}"})
+        answer = httpx2.get(url, headers={"Authorization": f"Bearer {token.read_text().strip()}"}, timeout=60)
         assert len(answer.text.splitlines()) == 4
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=PATIENCE_S)

@@ -37,7 +37,7 @@ def run_curl(name: str, served: ServedHub) -> httpx2.Response:
             content = next(words)
         else:
             url = word
-    with httpx2.Client(verify=False, trust_env=False) as client:
+    with httpx2.Client(verify=False, trust_env=False, timeout=60) as client:
         return client.request(method, url, content=content, headers=headers)
 
 

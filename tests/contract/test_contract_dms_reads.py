@@ -51,7 +51,7 @@ def page_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Cli
     folder = tmp_path_factory.mktemp("reads")
     with (
         served_hub(lambda: _open_hub(folder)) as served,
-        httpx2.Client(base_url=served.url, trust_env=False) as client,
+        httpx2.Client(base_url=served.url, trust_env=False, timeout=60) as client,
     ):
         yield client
 

@@ -175,7 +175,9 @@ def test_one_job(shown: ServedHub, name: str) -> None:
 def test_a_job_that_is_not_there(shown: ServedHub) -> None:
     headers = {"Authorization": f"Bearer {shown.tokens['read:jobs']}"}
     for path in ("invalid_job_name", "invalid_job_name/executions"):
-        with httpx2.Client(base_url=shown.url, headers=headers, verify=False, trust_env=False) as client:
+        with httpx2.Client(
+            base_url=shown.url, headers=headers, verify=False, trust_env=False, timeout=60
+        ) as client:
             response = client.get(f"/api/v1/jobs/{path}")
         assert response.status_code == 404
         assert same(response.json(), example("job_error.json"))

@@ -15,6 +15,12 @@ from markethub.control.schema import budget_gate, budget_sharer, budget_window
 from markethub.domain.errors import UnavailableError
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no database that is away."""
+    monkeypatch.setattr(budgets, "_PATIENCE_S", 60.0)
+
+
 async def test_takes_add_up_and_end_at_the_limit(database: Database) -> None:
     one, other = ControlBudgetPool(database), ControlBudgetPool(database)
     taken = [
@@ -154,7 +160,6 @@ async def test_a_database_that_does_not_answer_is_not_waited_for(
                 await pool.take("BNC", 10, 1, 100)
         assert pool._questions
     await again.close()
-    monkeypatch.setattr(budgets, "_PATIENCE_S", 60)
     assert (await pool.take("BNC", 10, 1, 100)).weight == 1  # the connections are good again
     await pool.close()
     assert not pool._questions

@@ -1,7 +1,7 @@
 """A worker process for tests that kill it: ``engine_child.py URL WORKER_ID LEASE_S CHUNK_S MODE``.
 
-MODE ``work`` runs chunks and prints ``ran KEY ATTEMPT`` at each start; ``enqueue`` stores executions for ever
-and prints each id once it was acknowledged.
+MODE ``work`` prints ``ready`` once it claims, then runs chunks and prints ``ran KEY ATTEMPT`` at each start;
+``enqueue`` stores executions for ever and prints each id once it was acknowledged.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ async def main(url: str, worker_id: str, lease_s: float, chunk_s: float, mode: s
     engine = Engine(database, {"backfill_kline": ScriptedHandler(do_run)}, settings)
     if mode == "work":
         await engine.start()
+        print("ready", flush=True)  # noqa: T201 - read by the test
         await asyncio.Event().wait()
     number = 0
     while True:

@@ -110,10 +110,13 @@ async def test_another_process_hears_of_a_cancel(bureau: Bureau, database_url: s
 
 
 async def test_an_overdue_execution_times_out_with_its_running_chunk(bureau: Bureau) -> None:
-    gate = Gate()
-    engine = await bureau.started(ScriptedHandler(gate), concurrency=1, lease_s=300.0)
+    gate, now_ms = Gate(), 1_000_000
+    engine = await bureau.started(ScriptedHandler(gate), clock=lambda: now_ms, concurrency=1, lease_s=300.0)
     request = bureau.request("quick", "slow", "waiting", timeout_s=0.3)
     execution_id = await engine.enqueue(request)
+    await asyncio.wait_for(gate.entered.wait(), 30)  # the time stands still until the chunk runs
+    now_ms += 301
+    engine._worker._keep_soon.set()  # as its alarm does, which may have rung while the time stood still
     ended = await engine.wait(execution_id, 30)
     assert (ended.status, ended.error) == (ExecutionStatus.TIMEOUT, "timed out after 0.3 s")
     assert ended.duration_ms is not None

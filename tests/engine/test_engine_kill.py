@@ -45,11 +45,13 @@ async def kill(child: Process) -> list[str]:
 
 async def test_another_worker_finishes_what_a_killed_one_held(bureau: Bureau, database_url: str) -> None:
     keys = [f"c{n}" for n in range(120)]
-    execution_id = await bureau.engine().enqueue(bureau.request(*keys))
     victim, heir = await asyncio.gather(
         start_child(database_url, "victim", "work", chunk_s=0.05),
         start_child(database_url, "heir", "work", chunk_s=0.05),
     )
+    # Work only for both: one that started much sooner would leave the other none.
+    assert [await read_line(child) for child in (victim, heir)] == ["ready", "ready"]
+    execution_id = await bureau.engine().enqueue(bureau.request(*keys))
     started = [await read_line(victim) for _ in range(10)]
     started += await kill(victim)
     watcher = bureau.engine()

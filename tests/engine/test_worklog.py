@@ -2,10 +2,10 @@ import asyncio
 import threading
 
 import pytest
-from structlog.testing import capture_logs
 
 from markethub.engine import worklog
 from markethub.engine.worklog import BufferedWorkLog, LogBuffer, WorkContext
+from tests.own_logs import own_logs
 
 CONTEXT = WorkContext("work_1", 2, 3, "w1")
 
@@ -18,7 +18,7 @@ def buffer(woken: list[int] | None = None) -> LogBuffer:
 def test_lines_keep_level_context_and_order_and_go_to_the_process_log_too() -> None:
     lines = buffer()
     log = BufferedWorkLog(lines, CONTEXT)
-    with capture_logs() as structured:
+    with own_logs() as structured:
         log.debug("a")
         log.info("b")
         log.warning("c")

@@ -51,7 +51,7 @@ def filled(served: ServedHub) -> str:
 async def open_http(url: str, token: str, mode: str = "auto") -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=headers, trust_env=False, verify=False) as http,
+        httpx2.AsyncClient(headers=headers, trust_env=False, verify=False, timeout=60) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client,
     ):
         yield client

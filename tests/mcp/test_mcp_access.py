@@ -29,7 +29,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 def post(served: ServedHub, headers: dict[str, str]) -> httpx2.Response:
-    with httpx2.Client(trust_env=False, verify=False) as http:
+    with httpx2.Client(trust_env=False, verify=False, timeout=60) as http:
         return http.post(f"{served.url}/mcp", json=INITIALIZE, headers=ACCEPT | headers)
 
 
@@ -61,7 +61,7 @@ def test_pages_of_other_sites_are_refused(served: ServedHub) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 def test_there_are_no_sessions(served: ServedHub, method: str) -> None:
-    with httpx2.Client(trust_env=False, verify=False) as http:
+    with httpx2.Client(trust_env=False, verify=False, timeout=60) as http:
         answer = http.request(method, f"{served.url}/mcp", headers=bearer(served))
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert "mcp-session-id" not in post(served, bearer(served)).headers
@@ -151,7 +151,7 @@ def test_no_text_breaks_the_door(served: ServedHub) -> None:
         "params": {"name": "datahub_fills", "arguments": {"order_id": "X"}},
     }
     content = json.dumps(request).replace('"X"', '"\\ud800"')
-    with httpx2.Client(trust_env=False, verify=False) as http:
+    with httpx2.Client(trust_env=False, verify=False, timeout=60) as http:
         headers = ACCEPT | bearer(served) | {"Content-Type": "application/json"}
         answer = http.post(f"{served.url}/mcp", content=content, headers=headers)
     assert answer.status_code in (200, 400)

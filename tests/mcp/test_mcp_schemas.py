@@ -41,7 +41,8 @@ def keys_of(value: object) -> set[str]:
 
 def fetch(served: ServedHub, path: str) -> Any:  # noqa: ANN401  (JSON)
     headers = {"Authorization": f"Bearer {served.tokens['admin']}"}
-    return httpx2.get(f"{served.url}{path}", headers=headers, trust_env=False, verify=False).json()
+    url = f"{served.url}{path}"
+    return httpx2.get(url, headers=headers, trust_env=False, verify=False, timeout=60).json()
 
 
 def test_a_tool_has_the_name_of_the_clients_method() -> None:

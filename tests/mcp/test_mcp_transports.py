@@ -149,6 +149,6 @@ def _address(client: DataHub) -> tuple[str, str]:
 
 
 def test_the_door_counts_as_a_route_of_its_own(served: ServedHub) -> None:
-    with httpx2.Client(base_url=served.url, trust_env=False, verify=False) as http:
+    with httpx2.Client(base_url=served.url, trust_env=False, verify=False, timeout=60) as http:
         http.post("/mcp", json={})
         assert 'route="/mcp",status="401"' in http.get("/metrics").text

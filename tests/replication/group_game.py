@@ -104,7 +104,8 @@ class Game:
 
     def _plan_fault(self) -> None:
         fault = {"path": "/api/v3/klines", "kind": self._chance.choice(_ROW_FAULTS), "times": 1}
-        httpx2.post(f"{self.group.sandbox_url}/sandbox/faults", json=[fault]).raise_for_status()
+        faults = f"{self.group.sandbox_url}/sandbox/faults"
+        httpx2.post(faults, json=[fault], timeout=PATIENCE_S).raise_for_status()
 
     def _kill(self, name: str) -> None:
         node = self.group[name]

@@ -41,6 +41,9 @@ parameters = { symbols = ["HK.00700"], intervals = ["1d"], lookback_days = 5000 
 _TOKEN = "token-of-the-group-0123456789"
 _DETAIL_CHARS = 4000
 
+# A busy machine makes no node offline; one that was killed refuses at once.
+_STATUS_TIMEOUT_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -165,7 +168,7 @@ class Group:
         place = node.place
         role = "master" if place.follows is None else "slave"
         lines = ["[server]", "drain_s = 1", "[node]", f'role = "{role}"', f'name = "{node.name}"']
-        lines += [f'cluster_token = "{_TOKEN}"', "status_timeout_s = 1"]
+        lines += [f'cluster_token = "{_TOKEN}"', f"status_timeout_s = {_STATUS_TIMEOUT_S}"]
         if place.follows is not None:
             port = self.links[node.name, place.follows].port
             lines += ["[master]", f'name = "{place.follows}"', 'host = "127.0.0.1"', f"port = {port}"]

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from markethub.domain.errors import UnavailableError, VenueThrottledError
 from markethub.ports.budget import Grant
 from markethub.venues.transport.budget import WeightBudget
+from tests.own_logs import own_logs
 from tests.simulated_venue import GUARD_S, WINDOW_S, FakeTime, FakeVenue, send
 
 START_S = 1_700_000_040.0 + 0.3  # just after the turn of a minute
@@ -311,7 +312,7 @@ async def test_without_the_pool_each_goes_on_with_its_usual_part() -> None:
         for number, budget in enumerate(fleet)
         for _ in range(10)
     ]
-    with capture_logs() as logs:
+    with own_logs() as logs:
         results = await time.run(lose_the_pool(), *workers)
     assert set(results) == {None}
     assert venue.worst <= 1000

@@ -13,7 +13,7 @@ from markethub.domain.symbol import Series, Symbol
 from markethub.domain.times import parse_time
 from markethub.ports.venue import Venue
 from markethub.sandbox.server import RunningSandbox, running_sandbox
-from markethub.sandbox.settings import SandboxSettings, clock_starting_at
+from markethub.sandbox.settings import Clock, SandboxSettings, clock_starting_at
 from markethub.tables.klines import open_times_ms
 from markethub.testing.source_contract import KlineSourceContract, SourceUnderTest, join_pages, read_pages
 from markethub.venues.gate import client, create_venue
@@ -163,13 +163,23 @@ async def test_the_budget_waits_and_is_never_refused() -> None:
 
 
 async def test_a_refusal_for_load_is_waited_out() -> None:
-    clock = clock_starting_at(NOW // 10_000 * 10_000 + 8_500)
+    # The venue's ten seconds turn 1.5 s after its time goes on, which is when the first was refused.
+    now_ms = NOW // 10_000 * 10_000 + 8_500
+    going: list[Clock] = []
+
+    def clock() -> int:
+        return going[0]() if going else now_ms
+
     async with running_sandbox(SandboxSettings(clock=clock, gate_requests_per_10_s=5)) as sandbox:
         venue = create_venue({"base_url": sandbox.url + "/api/v4", "connections": "20"})
         await venue.server_time_ms()
         # All at once, before any header could tell of the limit.
         spans = [Span(NOW - (at + 9) * HOUR, NOW - at * HOUR) for at in range(1, 9)]
-        pages = await asyncio.gather(*(venue.klines.klines(BTC, span) for span in spans))
+        asking = asyncio.gather(*(venue.klines.klines(BTC, span) for span in spans))
+        while not sandbox.stats.replies[CANDLESTICKS, 429]:  # noqa: ASYNC110 - a counter sets no event
+            await asyncio.sleep(0)
+        going.append(clock_starting_at(now_ms))
+        pages = await asking
         assert all(page.bars.num_rows == 9 for page in pages)
         await venue.close()
         assert 1 <= sandbox.stats.replies[CANDLESTICKS, 429] <= 3

@@ -9,10 +9,13 @@ import pytest
 
 from markethub.domain.errors import ConflictError, ForbiddenError, ReplicationError
 from markethub.domain.node import Role
+from markethub.domain.selection import Selection
 from markethub.domain.span import Span
 from markethub.domain.subscription import SubscriptionRule
 from markethub.domain.symbol import Series
+from markethub.ports.store import SeriesSummary
 from markethub.replication import heralding
+from markethub.replication.follow_loop import FollowLoop
 from markethub.services.backfill import Extras, queue_symbol_backfill
 from markethub.services.executions import cancel_execution, retry_execution
 from markethub.services.health import check_health
@@ -131,6 +134,35 @@ async def test_a_master_that_never_asks_is_told_and_lays_down_its_work(
             # the other one asks again and again, and hears of the third reign
             await until(lambda: slave.engine.is_drained)
             assert slave.node.reign.fenced_by == 3
+
+
+async def test_what_was_begun_with_one_master_does_not_go_on_with_another(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a verification an empty node takes the master's place."""
+    async with running_node(places.slave_settings(tmp_path), places.slave) as slave:
+        following = slave.node.following
+        assert isinstance(following, FollowLoop)
+        source = following._follower.source
+        list_series, listing, go_on = source.list_series, asyncio.Event(), asyncio.Event()
+
+        async def list_later(selection: Selection) -> list[SeriesSummary]:
+            listing.set()
+            await go_on.wait()
+            return await list_series(selection)
+
+        async with running_node(places.master_settings(tmp_path), places.master) as master:
+            await write(master, 0, 7)
+            await until(lambda: rows(slave) == 7)
+            await until(lambda: following.state.verified_ms is not None)
+            monkeypatch.setattr(source, "list_series", list_later)
+            proof = asyncio.create_task(following.verify())
+            await listing.wait()
+        async with running_node(places.master_settings(tmp_path / "new"), places.master):
+            go_on.set()
+            with pytest.raises(ReplicationError, match="was started anew meanwhile"):
+                await proof
+        assert rows(slave) == 7
 
 
 async def test_a_lost_master_that_comes_back_empty_empties_no_slave(places: Places, tmp_path: Path) -> None:

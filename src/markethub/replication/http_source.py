@@ -28,7 +28,7 @@ from markethub.replication.frames import (
     unpack_part,
     unpack_snapshot,
 )
-from markethub.replication.link import Link
+from markethub.replication.link import RUN_HEADER, Link
 from markethub.replication.pages import Part
 from markethub.tables.klines import KLINES
 from markethub.tables.records import RecordTable
@@ -60,6 +60,9 @@ class HttpSource:
     cut off, is asked for about ten seconds from the first failure on, and three times at least. Then
     ReplicationError or UnavailableError says what the last was. A refusal is a ReplicationError at once; so
     are changes that were trimmed, where ``ReplicaStore.read_changes`` has a ConflictError.
+
+    ``read_state`` begins anew: until it is called again, every answer has to be from the same run of the
+    other node, or is refused.
     """
 
     def __init__(
@@ -84,8 +87,10 @@ class HttpSource:
         self._most_bytes = most_bytes
         self._sleep = sleep
         self._clock = clock
+        self._run: str | None = None
 
     async def read_state(self) -> SourceState:
+        self._run = None  # whoever answers now is who is asked from here on
         return await self._ask(_Question("GET", "/state"), _json(lambda told: SourceState(**told)))
 
     async def read_changes(self, after: int, most_rows: int, selection: Selection) -> ChangeSet:
@@ -163,7 +168,20 @@ class HttpSource:
             body=question.body,
             timeout=self._timeout,
         ) as response:
+            self._check_run(response)
             return await self._receive(response, question.path)
+
+    def _check_run(self, response: aiohttp.ClientResponse) -> None:
+        # Another store may have come in this one's place: an empty one, or a backup. What was found out about
+        # the one before says nothing about that, and repairing by its word would delete what it lacks.
+        run = response.headers.get(RUN_HEADER, "")
+        if self._run is None:
+            self._run = run
+        elif run != self._run:
+            raise ReplicationError(
+                f"{self._address.name} at {self._address.url} was started anew meanwhile: what was read of "
+                "it before does not count any more"
+            )
 
     async def _receive(self, response: aiohttp.ClientResponse, path: str) -> Message:
         message = bytearray(self._check_size(response.content_length or 0, path))

@@ -13,6 +13,8 @@ from markethub.domain.node import NodeAddress
 
 EPOCH_HEADER = "MarketHub-Epoch"
 """Every message between nodes, and every answer to one, tells the epoch of its sender."""
+RUN_HEADER = "MarketHub-Run"
+"""Every answer to a node tells the run of its sender, another one after each start."""
 NODE_HEADER = "MarketHub-Node"
 """The name of the node that asks."""
 

@@ -1,5 +1,6 @@
 """This node in its group."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,6 +39,8 @@ class Node:
     pusher: Pusher | None = None
     serving: Serving = field(default_factory=Serving)
     status_timeout_s: float = 2.0
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
+    """The name of this run of the node; another one after each start."""
 
     @property
     def role(self) -> Role:

@@ -14,7 +14,7 @@ from markethub.api.access import BEARER, TOKENLESS_SCOPES, Gate, OpenHub, admit,
 from markethub.api.locality import comes_from_this_machine
 from markethub.domain.errors import ForbiddenError
 from markethub.domain.node import Role
-from markethub.replication.link import EPOCH_HEADER, NODE_HEADER
+from markethub.replication.link import EPOCH_HEADER, NODE_HEADER, RUN_HEADER
 from markethub.replication.node import Node
 from markethub.services.hub import Hub
 
@@ -87,7 +87,7 @@ def asking_node(request: Request) -> str:
 
 
 class EpochAnswers:
-    """ASGI middleware that tells nodes of the group our epoch with every answer, errors included."""
+    """ASGI middleware that tells nodes of the group our epoch and run with every answer, errors included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -101,7 +101,8 @@ class EpochAnswers:
         async def send_with_epoch(message: Message) -> None:
             node: Node | None = state.get(_ANSWERING)
             if message["type"] == "http.response.start" and node is not None:
-                MutableHeaders(scope=message)[EPOCH_HEADER] = node.reign.tell()
+                headers = MutableHeaders(scope=message)
+                headers[EPOCH_HEADER], headers[RUN_HEADER] = node.reign.tell(), node.run
             await send(message)
 
         await self._app(scope, receive, send_with_epoch)
